@@ -1,0 +1,1 @@
+"""Text in, more text out: words, candidates, draws, strategies."""

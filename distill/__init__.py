@@ -1,0 +1,1 @@
+"""Encoders, recipes, losses, shard reading, training and evaluation; never imports Beam."""

@@ -1,0 +1,1 @@
+"""Beam pipelines and the command line: the only folder that imports Beam."""

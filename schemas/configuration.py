@@ -1,0 +1,184 @@
+"""The run configuration: what one YAML file says, checked key by key."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from schemas.codec import Codec
+from schemas.task import Task
+
+Positive = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Section):
+    """Where rows come from, and what to do with bad ones."""
+
+    train: Annotated[tuple[str, ...], Field(min_length=1, description="files or patterns")]
+    dev: str | None = Field(
+        default=None, description="for choosing the best checkpoint; without it, part of train is held out"
+    )
+    test: str | None = Field(default=None, description="for the report; dev where absent")
+    format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = "auto"
+    header: bool = Field(default=True, description="whether TSV and CSV files begin with column names")
+    on_bad_row: Literal["fail", "reject"] = "fail"
+    on_leak: Literal["fail", "drop", "allow"] = Field(default="fail", description="dev or test texts found in train")
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def one_or_many(cls, value: object) -> object:
+        """A single path stands for a list of one."""
+        return [value] if isinstance(value, str) else value
+
+
+class Augmentation(Section):
+    """How rows are grown; the defaults are those of TinyBERT's published script."""
+
+    strategy: str = "tinybert"
+    masked_language_model: str | None = Field(default=None, description="folder or hub id")
+    vectors: str = Field(default="none", description="GloVe text or gensim file, or none")
+    vectors_rows: Positive = Field(default=100_000, description="words read from the head of the file of vectors")
+    context: Literal["pair", "single"] = "pair"
+    copies: Annotated[int, Field(ge=0)] = Field(default=20, description="samples per row, N_a; 0 for none")
+    candidates: Positive = Field(default=15, description="possible words per position, K")
+    probability: Probability = Field(default=0.4, description="of replacing an eligible word, p_t")
+    batch_tokens: Positive = 4096
+
+    @model_validator(mode="after")
+    def needs_model(self) -> Self:
+        """Refuse to make copies without a masked language model."""
+        if self.copies and self.masked_language_model is None:
+            raise ValueError("`masked_language_model` is needed to make copies; `copies: 0` makes none")
+        return self
+
+
+class Teaching(Section):
+    """How the teacher is asked and how its answers are kept."""
+
+    codec: Codec = Field(default=Codec.F16, description="of hidden states and attention; logits are always f32")
+    max_length: Positive = Field(default=128, description="pieces a row, longer rows are cut and counted")
+    batch_tokens: Positive = 4096
+    max_failed: Probability = Field(default=0.0, description="share of rows whose answers may be unusable")
+
+
+class FineTuning(Section):
+    """How `teacher: finetune <model>` makes a teacher."""
+
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+    batch: Positive = 32
+
+
+class Student(Section):
+    """The student's shape; what is left out is the teacher's."""
+
+    start: str = Field(default="teacher", description="`teacher` (its layers), `random`, or a folder or hub id")
+    layers: Positive | None = None
+    width: Positive | None = None
+    heads: Positive | None = None
+    intermediate: Positive | None = None
+
+
+Arm = Literal["scratch", "distilled", "distilled+augmented"]
+
+
+class Training(Section):
+    """How students are trained; every arm takes the same number of steps."""
+
+    recipe: str = Field(default="tinybert", description="a file of distill/recipes, or `package.module` of your own")
+    dials: dict[str, str | int | float | bool] = Field(default={}, description="keyword arguments of the recipe")
+    arms: tuple[Arm, ...] = ("scratch", "distilled", "distilled+augmented")
+    steps: Positive | None = Field(default=None, description="in all; default: its epochs over the augmented rows")
+    batch: Positive = 32
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="of all stages; default: the recipe's"
+    )
+    precision: Literal["fp32", "bf16"] = "fp32"
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    evaluate_every: Positive = 200
+    checkpoint_every: Positive = 500
+    teacher: Literal["cached", "live"] = "cached"
+
+
+class Workers(Section):
+    """Processes of the local runner and threads of each; `threads` is part of what a cache depends on."""
+
+    count: Positive | None = Field(default=None, description="default: as many as cores")
+    threads: Positive = 1
+
+
+class Configuration(Section):
+    """One run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the data set; part of every row's id")
+    output: str | None = Field(default=None, description="folder of results; default runs/<name>")
+    cache: str | None = Field(default=None, description="folder of the cache; default <output>/cache")
+    shards: Positive | None = Field(default=None, description="a power of two; default: about 256 originals each")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    task: Task
+    data: Data
+    teacher: str = Field(description="folder or hub id of a fine-tuned model, or `finetune <model>`")
+    fine_tuning: FineTuning = FineTuning()
+    student: Student = Student()
+    augment: Augmentation = Augmentation(copies=0)
+    teach: Teaching = Teaching()
+    train: Training = Training()
+    workers: Workers = Workers()
+
+    @field_validator("shards")
+    @classmethod
+    def power_of_two(cls, value: int | None) -> int | None:
+        """Refuse a number of shards that doubling cannot reach."""
+        if value is not None and value & (value - 1):
+            raise ValueError("a power of two")
+        return value
+
+    @property
+    def output_path(self) -> Path:
+        """Folder of results."""
+        return Path(self.output or f"runs/{self.name}")
+
+    @property
+    def cache_path(self) -> Path:
+        """Folder of the cache."""
+        return Path(self.cache) if self.cache else self.output_path / "cache"
+
+    @property
+    def base_teacher(self) -> str | None:
+        """The model a teacher is to be made from, if one is to be made."""
+        found = re.fullmatch(r"finetune\s+(\S.*)", self.teacher.strip())
+        return found.group(1) if found else None
+
+    def limited(self, limit: int | None) -> Self:
+        """Return the configuration of a run over the first `limit` rows, with folders of its own."""
+        if limit is None:
+            return self
+        suffix = f".limit-{limit}"
+        return self.model_copy(
+            update={
+                "output": f"{self.output_path}{suffix}",
+                "cache": f"{self.cache_path}{suffix}" if self.cache else None,
+            }
+        )
+
+
+def section_at(path: tuple[str, ...]) -> type[BaseModel] | None:
+    """Return the section a dotted path leads to, `None` where the path leads elsewhere."""
+    section: Any = Configuration
+    for key in path:
+        field = section.model_fields.get(key)
+        if field is None:
+            return None
+        section = field.annotation
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return None
+    return section

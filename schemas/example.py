@@ -1,0 +1,67 @@
+"""Examples: rows of text with an identity that no file format, order or path can change."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from schemas.digest import identity
+
+Label = int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One replaced word of a copy.
+
+    `text` says which of the row's texts; `start` and `end` are character offsets in the **copy**; `original` is what
+    stood there; `source` is where the replacement came from.
+    """
+
+    text: int
+    start: int
+    end: int
+    original: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row: an original as read, or a copy made from one.
+
+    `label` is a class index or a number, `None` where the teacher is to label the row. `count` says how many identical
+    rows of the input this one stands for. An original is its own `origin`.
+    """
+
+    id: int
+    origin: int
+    texts: tuple[str, ...]
+    label: Label = None
+    count: int = 1
+    strategy: str = ""
+    draw: int = -1
+    changes: tuple[Change, ...] = ()
+
+    @classmethod
+    def original(cls, data_set: str, texts: tuple[str, ...], label: Label = None) -> Self:
+        """Make a row as read; its id is a digest of the data set's name, the texts and the label."""
+        key = identity(data_set, texts, label)
+        return cls(id=key, origin=key, texts=texts, label=label)
+
+    def copy(self, texts: tuple[str, ...], *, strategy: str, draw: int, changes: tuple[Change, ...]) -> "Example":
+        """Make a changed copy that keeps the label, the count and the origin."""
+        key = identity(self.id, strategy, texts)
+        return replace(self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes)
+
+    @property
+    def is_original(self) -> bool:
+        """Whether the row was read, not made."""
+        return self.id == self.origin
+
+    @property
+    def length(self) -> int:
+        """Characters in all texts; what rows of a shard are sorted by."""
+        return sum(map(len, self.texts))
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sort key inside a shard: neighbours have similar lengths, so batches need no re-ordering."""
+        return (self.length, self.id)

@@ -1,0 +1,174 @@
+"""Groups: vertical slices of a cache, each cut into the same shards of rows."""
+
+import json
+import mmap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.digest import file_digest, ids_digest
+from schemas.errors import IntegrityError
+from schemas.manifest import Manifest, SideFile
+from schemas.store import publish, sweep, temporary_beside, write_text
+
+ID = pa.field("id", pa.uint64(), nullable=False)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A folder of shard files, their side files, and one manifest."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the group inside its cache, such as `teacher.hidden.0-3-6.f16`."""
+        return self.path.name
+
+    @property
+    def remedy(self) -> str:
+        """What to do about anything wrong in this group."""
+        return f"delete {self.path} and run the command that wrote it again"
+
+    def side_path(self, shard: int) -> Path:
+        """Path of a shard's side file, whose presence is the shard's commit."""
+        return self.path / f"{shard:05d}.json"
+
+    def manifest_path(self) -> Path:
+        """Path of the manifest, whose presence is the group's commit."""
+        return self.path / "manifest.json"
+
+    # Writing
+
+    def write_shard(
+        self,
+        shard: int,
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+        *,
+        input: str,
+        accounting: dict[str, int],
+        ranges: dict[str, tuple[float, float]] | None = None,
+    ) -> SideFile:
+        """Write a shard under a name made of its content, then its side file; return the side file.
+
+        `accounting` and `ranges` are read after the last batch, so that a generator can fill them as it goes. Any
+        number of attempts, one after another or at once, end in equally valid files.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(self.path / f"{shard:05d}.arrow")
+        ids: list[np.ndarray] = []
+        try:
+            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+                for batch in batches:
+                    ids.append(batch.column("id").to_numpy())
+                    writer.write_batch(batch)
+            content = file_digest(temporary)
+            size = temporary.stat().st_size
+            file = self.path / f"{shard:05d}-{content}.arrow"
+            publish(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        column = np.concatenate(ids) if ids else np.empty(0, np.uint64)
+        side = SideFile(
+            shard=shard,
+            input=input,
+            file=file.name,
+            hash=content,
+            bytes=size,
+            rows=len(column),
+            ids=ids_digest(column),
+            accounting=accounting,
+            ranges=ranges or {},
+        )
+        side.write(self.side_path(shard))
+        return side
+
+    def publish_manifest(self, settings: dict[str, Any], shards: int) -> Manifest:
+        """Merge the side files of shards 0 to `shards` into the manifest, and remove what they do not name."""
+        sides = tuple(SideFile.read(self.side_path(shard), self.remedy) for shard in range(shards))
+        for side in sides:
+            self.check_size(side)
+        manifest = Manifest(group=self.name, settings=settings, shards=sides).seal()
+        files = [{"filename": side.file} for side in sides]
+        write_text(self.path / "dataset_info.json", "{}\n")
+        state = {
+            "_data_files": files,
+            "_fingerprint": manifest.digest[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": "train",
+        }
+        write_text(self.path / "state.json", json.dumps(state, indent=1) + "\n")
+        manifest.write(self.manifest_path())
+        sweep(self.path, keep={side.file for side in sides})
+        return manifest
+
+    # Reading
+
+    def committed(self, shard: int) -> SideFile | None:
+        """Return a shard's side file if the shard is there whole; anything less counts as not written."""
+        try:
+            side = SideFile.read(self.side_path(shard), self.remedy)
+            self.check_size(side)
+        except IntegrityError:
+            return None
+        return side
+
+    def manifest(self) -> Manifest:
+        """Read the manifest and check that every file it names has the size it says."""
+        manifest = Manifest.read(self.manifest_path(), self.remedy)
+        if manifest.group != self.name:
+            raise IntegrityError(f"the manifest of {self.name}", f"{self.path}: that of {manifest.group}", self.remedy)
+        for side in manifest.shards:
+            self.check_size(side)
+        return manifest
+
+    def check_size(self, side: SideFile) -> None:
+        """Refuse a shard file that is missing or has another size than was written."""
+        file = self.path / side.file
+        try:
+            size = file.stat().st_size
+        except FileNotFoundError:
+            raise IntegrityError("the shard file to be there", f"{file}: missing", self.remedy) from None
+        if size != side.bytes:
+            raise IntegrityError(f"{side.bytes:,} bytes", f"{file}: {size:,} bytes", self.remedy)
+
+    def check_content(self, side: SideFile) -> None:
+        """Refuse a shard file whose bytes are not those that were written."""
+        file = self.path / side.file
+        self.check_size(side)
+        found = file_digest(file)
+        if found != side.hash:
+            raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy)
+
+    def open_shard(self, side: SideFile) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
+        """Check a shard, map it into memory and return the map and its record batches, which are views of the map."""
+        self.check_content(side)
+        file = self.path / side.file
+        with file.open("rb") as handle:
+            view = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            batches = list(pa.ipc.open_stream(pa.py_buffer(view)))
+            for batch in batches:
+                batch.validate(full=True)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise IntegrityError("a valid Arrow stream", f"{file}: {error}", self.remedy) from None
+        rows = sum(batch.num_rows for batch in batches)
+        if rows != side.rows:
+            raise IntegrityError(f"{side.rows} rows", f"{file}: {rows} rows", self.remedy)
+        return view, batches
+
+    def read_shard(self, side: SideFile) -> pa.Table:
+        """Check a shard and return it as one table without copying."""
+        view, batches = self.open_shard(side)
+        if batches:
+            return pa.Table.from_batches(batches)
+        return pa.ipc.open_stream(pa.py_buffer(view)).read_all()

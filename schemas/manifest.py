@@ -1,0 +1,104 @@
+"""Side files and manifests: the side file is a shard's commit, the manifest a group's."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.digest import digest
+from schemas.errors import IntegrityError
+from schemas.store import stored_text, write_text
+
+FORMAT = 1
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Sealed(BaseModel):
+    """A small JSON document that carries the digest of its own content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    digest: str = ""
+
+    def seal(self) -> Self:
+        """Return the document with its digest filled in."""
+        return self.model_copy(update={"digest": digest(self.model_dump(mode="json", exclude={"digest"}))})
+
+    def write(self, path: Path) -> None:
+        """Write the sealed document in one step."""
+        write_text(path, self.seal().model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path, remedy: str) -> Self:
+        """Read and check a document; raises `IntegrityError` that names the file."""
+        text = stored_text(path, remedy)
+        try:
+            document = cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "document"
+            raise IntegrityError(f"a {cls.__name__}", f"{path}: {where}: {first['msg']}", remedy) from None
+        if document.format > FORMAT:
+            raise IntegrityError(f"format {FORMAT} or older", f"{path}: format {document.format}", "upgrade")
+        if document.seal().digest != document.digest:
+            raise IntegrityError(f"digest {document.digest}", f"{path}: content has another digest", remedy)
+        return document
+
+
+class SideFile(Sealed):
+    """What one shard of one group holds.
+
+    `input` is the digest of everything the content depends on; `ids` that of the row ids in order; `ranges` gives the
+    smallest and largest number kept, per column.
+    """
+
+    shard: Count
+    input: Hash
+    file: Annotated[str, Field(pattern=r"^\d{5}-[0-9a-f]{32}\.arrow$")]
+    hash: Hash
+    bytes: Count
+    rows: Count
+    ids: Hash
+    accounting: dict[str, Count] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+
+
+class Manifest(Sealed):
+    """What a group holds and where; readers follow it and never list a folder."""
+
+    group: str
+    settings: dict[str, Any]
+    shards: tuple[SideFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all shard files."""
+        return sum(shard.bytes for shard in self.shards)
+
+    @property
+    def accounting(self) -> dict[str, int]:
+        """Sums of the shards' counts."""
+        total: Counter[str] = Counter()
+        for shard in self.shards:
+            total.update(shard.accounting)
+        return dict(total)
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Smallest and largest number kept per column, over all shards."""
+        merged: dict[str, tuple[float, float]] = {}
+        for shard in self.shards:
+            for column, (low, high) in shard.ranges.items():
+                seen = merged.get(column, (math.inf, -math.inf))
+                merged[column] = (min(seen[0], low), max(seen[1], high))
+        return merged

@@ -1,0 +1,59 @@
+"""Signals: things that can be read off any encoder, and the columns a cache keeps them in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """Signals of one tensor family share a group of the cache."""
+
+    LOGITS = "logits"
+    HIDDEN = "hidden"
+    ATTENTION = "attention"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Signal:
+    """One thing that can be read off an encoder, teacher or student alike.
+
+    `layer` 0 is the embedding output, blocks count from 1, so that hidden states and attention share one layer map.
+    `at` says where in the row: the whole `row`, every `token`, every pair of `tokens`.
+    """
+
+    family: Family
+    layer: int | None = None
+    at: str = "row"
+
+    def __str__(self) -> str:
+        return self.family.value if self.layer is None else f"{self.family.value}.{self.layer}"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Column:
+    """Where a cache keeps a teacher's signal, such as `teacher.hidden.6`."""
+
+    teacher: str
+    signal: Signal
+
+    def __str__(self) -> str:
+        return f"{self.teacher}.{self.signal}"
+
+
+def logits() -> Signal:
+    """Return the signal of the classifier's outputs before softmax, `classes` numbers a row."""
+    return Signal(Family.LOGITS)
+
+
+def hidden(layer: int) -> Signal:
+    """Return the signal of a layer's output at every token, `width` numbers each."""
+    return Signal(Family.HIDDEN, layer, "token")
+
+
+def attention_scores(layer: int) -> Signal:
+    """Return the signal of a block's attention **before** softmax, `heads` numbers for every pair of tokens."""
+    return Signal(Family.ATTENTION, layer, "tokens")
+
+
+def layers_of(signals: frozenset[Signal], family: Family) -> tuple[int, ...]:
+    """Return the layers of one family among the signals, in order."""
+    return tuple(sorted(s.layer for s in signals if s.family is family and s.layer is not None))

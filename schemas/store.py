@@ -1,0 +1,107 @@
+"""Storing files so that a crash leaves either the old one or the new one, and resource errors a user can act on."""
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import IntegrityError, ResourceError
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the same folder that no other attempt uses; readers ignore it and `sweep` removes it."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished temporary file its name: durable first, then visible, in one step."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        publish(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sweep(folder: Path, keep: set[str]) -> None:
+    """Remove temporary files of dead attempts and shard files that no side file names any more."""
+    for path in folder.iterdir():
+        if path.name.endswith(".tmp") or (path.suffix == ".arrow" and path.name not in keep):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def resource_errors(what: str) -> Iterator[None]:
+    """Turn a full disk, a missing permission and their like into a `ResourceError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        path = error.filename or what
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(existing_parent(Path(what))).free
+            raise ResourceError(
+                f"room to write {what}",
+                f"{path}: {error.strerror}, {free:,} bytes free",
+                "free space or name another folder, then run the same command again: finished shards are kept",
+            ) from error
+        raise ResourceError(
+            f"to read or write {what}", f"{path}: {error.strerror}", "correct the path or its permissions"
+        ) from error
+
+
+def existing_parent(path: Path) -> Path:
+    """Return the nearest folder above a path that exists."""
+    while not path.is_dir():
+        path = path.parent
+    return path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this run; a second run is refused with the first one's process and host."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ResourceError(
+                f"{folder} to be free",
+                f"in use by {lock.read().strip() or 'another run'}",
+                "wait for that run, end it, or name another `output` and `cache`",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
+
+
+def stored_text(path: Path, remedy: str) -> str:
+    """Read a stored text file; one that is missing or not text is an `IntegrityError`."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise IntegrityError("the file to be there", f"{path}: missing", remedy) from None
+    except UnicodeDecodeError as error:
+        raise IntegrityError("UTF-8 text", f"{path}: {error}", remedy) from None
