@@ -79,11 +79,16 @@ class Checkpoint:
     @cached_property
     def tokenizer_fingerprint(self) -> str:
         """Digest of what turns text into ids: two models that share it can share token groups."""
-        backend = self.path / "tokenizer.json"
-        files = [backend] if backend.is_file() else [p for name in TOKENIZER_FILES if (p := self.path / name).is_file()]
-        if not files:
-            raise ModelError("a tokenizer beside the model", f"{self.path}: none", "copy the tokenizer's files there")
-        return digest([(path.name, file_digest(path)) for path in files])
+        path = self.path / "tokenizer.json"
+        if not path.is_file():
+            raise ModelError(
+                "tokenizer.json beside the model",
+                f"{self.path}: none",
+                "load the tokenizer once with transformers and `save_pretrained` it there",
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # Whoever used the tokenizer last may have left its padding and truncation in the file: no part of what it is.
+        return digest({key: value for key, value in content.items() if key not in ("padding", "truncation")})
 
 
 def fetch(name: str) -> Path:

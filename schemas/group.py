@@ -1,8 +1,8 @@
 """Groups: vertical slices of a cache, each cut into the same shards of rows."""
 
 import json
+import math
 import mmap
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,69 @@ from schemas.manifest import Manifest, SideFile
 from schemas.store import publish, sweep, temporary_beside, write_text
 
 ID = pa.field("id", pa.uint64(), nullable=False)
+
+
+class ShardWriter:
+    """Writes record batches under a temporary name, then gives the file a name made of its content, then the side file.
+
+    A context manager: leaving it without `commit` removes what was written.
+    """
+
+    def __init__(self, group: "Group", shard: int, schema: pa.Schema) -> None:
+        group.path.mkdir(parents=True, exist_ok=True)
+        self.group = group
+        self.shard = shard
+        self.temporary = temporary_beside(group.path / f"{shard:05d}.arrow")
+        self.ids: list[np.ndarray] = [np.empty(0, np.uint64)]
+        self.ranges: dict[str, tuple[float, float]] = {}
+        self.sink = pa.OSFile(str(self.temporary), "wb")
+        self.stream = pa.ipc.new_stream(self.sink, schema)
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+        self.temporary.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the stream."""
+        self.stream.close()
+        self.sink.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        self.ids.append(batch.column("id").to_numpy())
+        self.stream.write_batch(batch)
+
+    def note_range(self, column: str, values: np.ndarray) -> None:
+        """Widen the range of a column by the numbers that were just written."""
+        if values.size:
+            low, high = self.ranges.get(column, (math.inf, -math.inf))
+            self.ranges[column] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    def commit(self, *, settings: str, input: str, accounting: dict[str, int]) -> SideFile:
+        """Publish the data file, then the side file, which is the commit; return the side file."""
+        self.close()
+        content = file_digest(self.temporary)
+        size = self.temporary.stat().st_size
+        file = self.group.path / f"{self.shard:05d}-{content}.arrow"
+        publish(self.temporary, file)
+        ids = np.concatenate(self.ids)
+        side = SideFile(
+            shard=self.shard,
+            settings=settings,
+            input=input,
+            file=file.name,
+            hash=content,
+            bytes=size,
+            rows=len(ids),
+            ids=ids_digest(ids),
+            accounting=accounting,
+            ranges=self.ranges,
+        ).seal()
+        side.write(self.group.side_path(self.shard))
+        return side
 
 
 @dataclass(frozen=True)
@@ -44,50 +107,9 @@ class Group:
 
     # Writing
 
-    def write_shard(
-        self,
-        shard: int,
-        schema: pa.Schema,
-        batches: Iterable[pa.RecordBatch],
-        *,
-        input: str,
-        accounting: dict[str, int],
-        ranges: dict[str, tuple[float, float]] | None = None,
-    ) -> SideFile:
-        """Write a shard under a name made of its content, then its side file; return the side file.
-
-        `accounting` and `ranges` are read after the last batch, so that a generator can fill them as it goes. Any
-        number of attempts, one after another or at once, end in equally valid files.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(self.path / f"{shard:05d}.arrow")
-        ids: list[np.ndarray] = []
-        try:
-            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-                for batch in batches:
-                    ids.append(batch.column("id").to_numpy())
-                    writer.write_batch(batch)
-            content = file_digest(temporary)
-            size = temporary.stat().st_size
-            file = self.path / f"{shard:05d}-{content}.arrow"
-            publish(temporary, file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        column = np.concatenate(ids) if ids else np.empty(0, np.uint64)
-        side = SideFile(
-            shard=shard,
-            input=input,
-            file=file.name,
-            hash=content,
-            bytes=size,
-            rows=len(column),
-            ids=ids_digest(column),
-            accounting=accounting,
-            ranges=ranges or {},
-        )
-        side.write(self.side_path(shard))
-        return side
+    def writer(self, shard: int, schema: pa.Schema) -> "ShardWriter":
+        """Return a writer for one shard; any number of attempts, in turn or at once, end in equally valid files."""
+        return ShardWriter(self, shard, schema)
 
     def publish_manifest(self, settings: dict[str, Any], shards: int) -> Manifest:
         """Merge the side files of shards 0 to `shards` into the manifest, and remove what they do not name."""

@@ -53,11 +53,13 @@ class Sealed(BaseModel):
 class SideFile(Sealed):
     """What one shard of one group holds.
 
-    `input` is the digest of everything the content depends on; `ids` that of the row ids in order; `ranges` gives the
-    smallest and largest number kept, per column.
+    `settings` is the digest of what the rows' content depends on beside the rows, so that a later shard may copy rows from
+    this one; `input` adds the rows themselves. `ids` is the digest of the row ids in order; `ranges` gives the smallest
+    and largest number kept, per column.
     """
 
     shard: Count
+    settings: Hash
     input: Hash
     file: Annotated[str, Field(pattern=r"^\d{5}-[0-9a-f]{32}\.arrow$")]
     hash: Hash

@@ -1,0 +1,75 @@
+"""The `rows` group: texts, label and provenance of every row, originals and copies alike."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from schemas.example import Change, Example
+from schemas.group import ID
+
+NAME = "rows"
+
+CHANGE = pa.struct(
+    [
+        pa.field("text", pa.int8()),
+        pa.field("start", pa.int32()),
+        pa.field("end", pa.int32()),
+        pa.field("original", pa.string()),
+        pa.field("source", pa.string()),
+    ]
+)
+
+
+def schema(label_type: pa.DataType) -> pa.Schema:
+    """Return the columns of the group for a task's type of label."""
+    return pa.schema(
+        [
+            ID,
+            pa.field("origin", pa.uint64(), nullable=False),
+            pa.field("texts", pa.list_(pa.string()), nullable=False),
+            pa.field("label", label_type),
+            pa.field("count", pa.int32(), nullable=False),
+            pa.field("strategy", pa.string(), nullable=False),
+            pa.field("draw", pa.int32(), nullable=False),
+            pa.field("changes", pa.list_(CHANGE), nullable=False),
+        ]
+    )
+
+
+def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordBatch:
+    """Turn examples into rows."""
+    columns = [
+        [example.id for example in examples],
+        [example.origin for example in examples],
+        [list(example.texts) for example in examples],
+        [example.label for example in examples],
+        [example.count for example in examples],
+        [example.strategy for example in examples],
+        [example.draw for example in examples],
+        [
+            [
+                {"text": c.text, "start": c.start, "end": c.end, "original": c.original, "source": c.source}
+                for c in changes
+            ]
+            for changes in (example.changes for example in examples)
+        ],
+    ]
+    fields = schema(label_type)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=fields)
+
+
+def examples(table: pa.Table) -> Iterator[Example]:
+    """Turn rows back into examples."""
+    for batch in table.to_batches():
+        for row in batch.to_pylist():
+            yield Example(
+                id=row["id"],
+                origin=row["origin"],
+                texts=tuple(row["texts"]),
+                label=row["label"],
+                count=row["count"],
+                strategy=row["strategy"],
+                draw=row["draw"],
+                changes=tuple(Change(**change) for change in row["changes"]),
+            )
