@@ -53,9 +53,9 @@ class Sealed(BaseModel):
 class SideFile(Sealed):
     """What one shard of one group holds.
 
-    `settings` is the digest of what the rows' content depends on beside the rows, so that a later shard may copy rows from
-    this one; `input` adds the rows themselves. `ids` is the digest of the row ids in order; `ranges` gives the smallest
-    and largest number kept, per column.
+    `settings` is the digest of what the content depends on beside the rows: a later shard with the same may copy rows
+    from this one. `input` adds the rows themselves. `ids` is the digest of the row ids in order; `ranges` gives the
+    smallest and largest number kept, per column.
     """
 
     shard: Count

@@ -46,13 +46,7 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
         [example.count for example in examples],
         [example.strategy for example in examples],
         [example.draw for example in examples],
-        [
-            [
-                {"text": c.text, "start": c.start, "end": c.end, "original": c.original, "source": c.source}
-                for c in changes
-            ]
-            for changes in (example.changes for example in examples)
-        ],
+        [[(c.text, c.start, c.end, c.original, c.source) for c in example.changes] for example in examples],
     ]
     fields = schema(label_type)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]

@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -75,6 +75,16 @@ class Task(BaseModel):
     def outputs(self) -> int:
         """Width of the model's answer: the number of labels, 1 for a regression."""
         return len(self.labels) or 1
+
+    def model_labels(self) -> dict[str, Any]:
+        """Return what a model's configuration says of its outputs."""
+        names = dict(enumerate(self.labels or ("LABEL_0",)))
+        return {
+            "num_labels": self.outputs,
+            "id2label": names,
+            "label2id": {name: i for i, name in names.items()},
+            "problem_type": None,
+        }
 
     @property
     def label_type(self) -> pa.DataType:

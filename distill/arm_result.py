@@ -1,0 +1,72 @@
+"""Results of arms: what a model reached and costs, stored last, as the commit of an arm."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from distill.encoder import Encoder
+from distill.evaluate import Evaluation
+from schemas.checkpoint import Checkpoint
+from schemas.manifest import Sealed
+from schemas.store import temporary_beside
+
+
+class ArmResult(Sealed):
+    """What one arm reached on the held-out rows, and what its model costs; `input` is what it depends on."""
+
+    input: str
+    name: str
+    metric: str
+    value: float | None
+    interval: tuple[float | None, float | None]
+    parameters: int
+    bytes: int
+    seconds_per_row: float
+    steps: int = 0
+    best_step: int | None = None
+
+    @classmethod
+    def of(cls, name: str, input: str, found: Evaluation, steps: int = 0, best_step: int | None = None) -> "ArmResult":
+        """Make a result of an evaluation; an undefined number becomes `None`."""
+        low, high = (None if np.isnan(bound) else bound for bound in found.interval)
+        return cls(
+            input=input,
+            name=name,
+            metric=found.metric,
+            value=None if np.isnan(found.value) else found.value,
+            interval=(low, high),
+            parameters=found.parameters,
+            bytes=found.bytes,
+            seconds_per_row=found.seconds_per_row,
+            steps=steps,
+            best_step=best_step,
+        ).seal()
+
+
+def finished(folder: Path, input: str) -> ArmResult | None:
+    """Return an arm's result if it is there and depends on the same input."""
+    path = folder / "result.json"
+    if not path.exists():
+        return None
+    result = ArmResult.read(path, f"delete {path} to do this part again")
+    return result if result.input == input else None
+
+
+def finish(folder: Path, result: ArmResult, found: Evaluation) -> ArmResult:
+    """Store predictions, then the result, which is the arm's commit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(folder / "predictions.npy")
+    with temporary.open("wb") as file:
+        np.save(file, found.predictions, allow_pickle=False)
+    temporary.replace(folder / "predictions.npy")
+    result.write(folder / "result.json")
+    return result
+
+
+def save_model(encoder: Encoder, source: Checkpoint, folder: Path) -> None:
+    """Save a model and the tokenizer it was trained with, as any loader of transformers expects them."""
+    encoder.model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        if (source.path / name).is_file():
+            shutil.copyfile(source.path / name, folder / name)

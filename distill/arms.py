@@ -1,0 +1,169 @@
+"""Arms: the teacher and the students that a report compares, trained on the same number of steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.arm_result import ArmResult, finish, finished, save_model
+from distill.encoder import Encoder, accelerator
+from distill.evaluate import HeldOut, evaluate, value
+from distill.needs import open_readers
+from distill.recipe import Recipe, load_recipe
+from distill.shape import ModelShape
+from distill.student import make_student, student_shape
+from distill.teacher import CachedTeacher, LiveTeacher, Teacher
+from distill.tokens import Tokenizer
+from distill.train import ProgressOf, Trainer, label_by_teacher
+from distill.training_rows import TrainingRows
+from schemas import tokens
+from schemas.cache import Cache
+from schemas.checkpoint import Checkpoint
+from schemas.configuration import Configuration
+from schemas.digest import digest
+from schemas.errors import DataError
+from schemas.example import Example
+from schemas.rows import NAME as ROWS
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Held-out rows: `dev` chooses a checkpoint, `test` is reported."""
+
+    dev: Sequence[Example]
+    test: Sequence[Example]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Everything that the arms of one run share."""
+
+    configuration: Configuration
+    teacher: Checkpoint
+    splits: Splits
+    identity: dict[str, Any]
+    progress: ProgressOf
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the students."""
+        return self.configuration.output_path / "students"
+
+    def run(self) -> list[ArmResult]:
+        """Evaluate the teacher and train the arms; finished arms are read, not trained again."""
+        tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
+        cache = Cache(self.configuration.cache_path)
+        group = tokens.name(tokenizer.fingerprint, tokenizer.max_length)
+        rows = TrainingRows.of(cache, group, tokenizer.padding)
+        device = accelerator()
+        dev, test = (HeldOut.of(split, tokenizer, device) for split in (self.splits.dev, self.splits.test))
+        results = [self.evaluate_teacher(test)]
+        wanted = [arm for arm in self.configuration.train.arms if arm != "distilled+augmented" or has_copies(rows)]
+        for name in wanted:
+            results.append(self.train(name, rows, cache, dev, test))
+        return results
+
+    def evaluate_teacher(self, test: HeldOut) -> ArmResult:
+        """Evaluate the teacher, unless that was done."""
+        input = digest([self.identity, self.test_digest()])
+        path = self.folder / "teacher"
+        if (done := finished(path, input)) is not None:
+            return done
+        encoder = Encoder.load(self.teacher, self.configuration.task)
+        encoder.model.to(accelerator())
+        found = evaluate(encoder, self.configuration.task, test, self.configuration.seed)
+        return finish(path, ArmResult.of("teacher", input, found), found)
+
+    def train(self, name: str, rows: TrainingRows, cache: Cache, dev: HeldOut, test: HeldOut) -> ArmResult:
+        """Train and evaluate one student, unless that was done."""
+        settings = self.configuration.train
+        teacher_shape = ModelShape.of_checkpoint(self.teacher)
+        student_shape_ = student_shape(self.configuration.student, self.teacher, self.configuration.task)
+        main = self.recipe(student_shape_, teacher_shape)
+        recipe = load_recipe("finetune", student_shape_, teacher_shape, {}) if name == "scratch" else main
+        recipe = recipe.with_learning_rate(settings.learning_rate)
+        total = settings.steps or sum(main.steps(int(rows.counts.sum()), settings.batch))
+        input = self.input(name, cache, total)
+        path = self.folder / name
+        if (done := finished(path, input)) is not None:
+            return done
+        student = make_student(
+            self.configuration.student, self.teacher, self.configuration.task, self.configuration.seed
+        )
+        teacher = self.teacher_for(recipe, rows, cache)
+        labelled = label_by_teacher(rows, teacher) if needs_labels(recipe) and recipe.columns else rows
+        chosen = self.choose(name, recipe, labelled, teacher)
+        trainer = Trainer(
+            student=student,
+            recipe=recipe,
+            teacher_shape=teacher_shape,
+            teacher=teacher,
+            rows=labelled,
+            chosen=chosen,
+            steps=recipe.steps(0, settings.batch, total),
+            settings=settings,
+            seed=self.configuration.seed,
+            folder=path,
+            input=input,
+            evaluate=lambda encoder: value(encoder, self.configuration.task, dev),
+            progress=self.progress(name),
+        )
+        progress = trainer.run()
+        found = evaluate(student, self.configuration.task, test, self.configuration.seed)
+        save_model(student, self.teacher, path)
+        return finish(path, ArmResult.of(name, input, found, total, progress.best_step), found)
+
+    def recipe(self, student: ModelShape, teacher: ModelShape) -> Recipe:
+        """Return the configured recipe."""
+        return load_recipe(self.configuration.train.recipe, student, teacher, self.configuration.train.dials)
+
+    def teacher_for(self, recipe: Recipe, rows: TrainingRows, cache: Cache) -> Teacher:
+        """Return the teacher as configured; a recipe that learns from labels alone has one that knows nothing."""
+        signals = {column.signal for column in recipe.columns}
+        if self.configuration.train.teacher == "live" and signals:
+            encoder = Encoder.load(self.teacher, self.configuration.task)
+            encoder.model.to(accelerator())
+            return LiveTeacher(encoder)
+        return CachedTeacher(open_readers(cache, signals, rows, self.identity) if signals else [])
+
+    def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teacher: Teacher) -> np.ndarray:
+        """Return the numbers of the rows an arm learns from."""
+        usable = np.ones(len(rows.ids), bool) if name == "distilled+augmented" else rows.is_original
+        if needs_labels(recipe):
+            usable = usable & ~np.isnan(rows.labels)
+        if isinstance(teacher, CachedTeacher) and teacher.readers:
+            usable = usable & teacher.kept({column.signal for column in recipe.columns})
+        if not usable.any():
+            raise DataError(
+                f"rows that the arm `{name}` can learn from",
+                "none with a label" if needs_labels(recipe) else "none with an answer of the teacher",
+                "label some rows, or leave the arm out of `train.arms`",
+            )
+        return np.flatnonzero(usable)
+
+    def input(self, name: str, cache: Cache, total: int) -> str:
+        """Return the digest of everything an arm's result depends on."""
+        settings = self.configuration.train.model_dump(mode="json", exclude={"arms", "checkpoint_every"})
+        student = self.configuration.student.model_dump(mode="json")
+        rows = cache.group(ROWS).manifest().digest
+        codec = self.configuration.teach.codec.value
+        seed = self.configuration.seed
+        dev = [example.id for example in self.splits.dev]
+        return digest([name, settings, student, rows, codec, self.identity, seed, total, dev, self.test_digest()])
+
+    def test_digest(self) -> str:
+        """Return the digest of what the held-out rows are and how they are judged."""
+        task = self.configuration.task.model_dump(mode="json")
+        return digest([task, self.configuration.seed, [example.id for example in self.splits.test]])
+
+
+def needs_labels(recipe: Recipe) -> bool:
+    """Whether some stage learns from labels."""
+    return any(stage.wants_labels for stage in recipe.stages)
+
+
+def has_copies(rows: TrainingRows) -> bool:
+    """Whether there are rows that were made, not read."""
+    return not rows.is_original.all()

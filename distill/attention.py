@@ -1,0 +1,70 @@
+"""Reading attention scores before softmax, through the extension point that transformers has for attention."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+IMPLEMENTATION = "distill"
+
+
+@dataclass
+class Capture:
+    """Scores of the wanted blocks of one forward pass; blocks are known by the order of the calls, from 1."""
+
+    wanted: frozenset[int]
+    calls: int = 0
+    scores: dict[int, Float[Tensor, "rows heads length length"]] = field(default_factory=dict)
+
+
+_CAPTURE: ContextVar[Capture | None] = ContextVar("capture", default=None)
+
+
+@contextmanager
+def capture_scores(blocks: tuple[int, ...]) -> Iterator[dict[int, Float[Tensor, "rows heads length length"]]]:
+    """Collect the scores QKᵀ/√d of some blocks during a forward pass; the others keep fused attention."""
+    capture = Capture(frozenset(blocks))
+    token = _CAPTURE.set(capture)
+    try:
+        yield capture.scores
+    finally:
+        _CAPTURE.reset(token)
+
+
+def attention(
+    module: nn.Module,
+    query: Float[Tensor, "rows heads length head_width"],
+    key: Float[Tensor, "rows heads length head_width"],
+    value: Float[Tensor, "rows heads length head_width"],
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **rest: Any,
+) -> tuple[Float[Tensor, "rows length heads head_width"], None]:
+    """Attend as transformers asks; where the block is wanted, compute and keep the scores on the way."""
+    capture = _CAPTURE.get()
+    if capture is not None:
+        capture.calls += 1
+    if capture is None or capture.calls not in capture.wanted:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
+        )  # type: ignore[return-value]
+    scores = query @ key.transpose(-1, -2) * (query.size(-1) ** -0.5 if scaling is None else scaling)
+    capture.scores[capture.calls] = scores
+    if attention_mask is not None:
+        masked = attention_mask if attention_mask.dtype == torch.bool else attention_mask >= 0
+        scores = scores.masked_fill(~masked, torch.finfo(scores.dtype).min)
+    weights = nn.functional.dropout(torch.softmax(scores, dim=-1), dropout, training=module.training)
+    return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(IMPLEMENTATION, attention)
+AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)

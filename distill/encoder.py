@@ -1,0 +1,121 @@
+"""Encoders: any BERT-like classifier, teacher or student, read by the same signals."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+
+from distill.attention import IMPLEMENTATION, capture_scores
+from distill.batch import Batch
+from distill.shape import ModelShape
+from schemas.checkpoint import Checkpoint
+from schemas.errors import ModelError
+from schemas.signal import Family, Signal, layers_of
+from schemas.task import Task
+
+Answers = dict[Signal, Float[Tensor, "..."]]
+
+
+@dataclass
+class Encoder:
+    """A classifier and the way signals are read off it."""
+
+    model: Any
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, task: Task) -> "Encoder":
+        """Load a fine-tuned model in fp32 and evaluation mode.
+
+        Raises `ModelError` for a head that was just initialised, and for labels in another order than the task's.
+        """
+        model, missing = load_model(checkpoint)
+        if missing:
+            raise ModelError(
+                "a fine-tuned teacher with a trained head",
+                f"{checkpoint.path}: no weights for {', '.join(missing[:4])}",
+                f"fine-tune it first: `teacher: finetune {checkpoint.path}`",
+            )
+        check_labels(checkpoint, model.config, task)
+        return cls(model.eval())
+
+    @property
+    def shape(self) -> ModelShape:
+        """Shape of the model."""
+        return ModelShape.of(self.model.config)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return next(self.model.parameters()).device
+
+    def read(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+        """Run the model once and return the signals, packed.
+
+        Logits are [rows, classes], hidden states [tokens, width], attention scores flat: row after row, heads one after
+        another, length times length numbers each. All are float32.
+        """
+        wanted = frozenset(signals)
+        hidden_layers = layers_of(wanted, Family.HIDDEN)
+        with capture_scores(layers_of(wanted, Family.ATTENTION)) as scores:
+            output = self.model(**self.inputs(batch), output_hidden_states=bool(hidden_layers))
+        answers: Answers = {}
+        for signal in wanted:
+            if signal.family is Family.LOGITS:
+                answers[signal] = output.logits.float()
+            elif signal.family is Family.HIDDEN:
+                answers[signal] = batch.pack_tokens(output.hidden_states[signal.layer]).float()
+            else:
+                answers[signal] = batch.pack_pairs(scores[signal.layer or 0]).float()
+        return answers
+
+    def inputs(self, batch: Batch) -> dict[str, Tensor | None]:
+        """Return the model's arguments; no mask where nothing is padded, so that attention stays fused."""
+        inputs: dict[str, Tensor | None] = {
+            "input_ids": batch.input_ids,
+            "attention_mask": batch.mask.long() if batch.is_padded else None,
+        }
+        if getattr(self.model.config, "type_vocab_size", 0) > 1:
+            inputs["token_type_ids"] = batch.token_type_ids
+        return inputs
+
+
+def load_model(checkpoint: Checkpoint, **changes: Any) -> tuple[nn.Module, list[str]]:
+    """Load a classifier in fp32 from safetensors; return it and the names of weights that were not in the file."""
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint.path,
+        dtype=torch.float32,
+        attn_implementation=IMPLEMENTATION,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **changes,
+    )
+    return model, sorted(report["missing_keys"])
+
+
+def check_labels(checkpoint: Checkpoint, configuration: Any, task: Task) -> None:
+    """Refuse a teacher whose outputs mean something else than the task's labels."""
+    if configuration.num_labels != task.outputs:
+        raise ModelError(
+            f"a teacher with {task.outputs} outputs",
+            f"{checkpoint.path}: {configuration.num_labels}",
+            "correct `task.labels` or name another teacher",
+        )
+    names = [str(configuration.id2label[i]) for i in range(configuration.num_labels)]
+    unnamed = [f"LABEL_{i}" for i in range(configuration.num_labels)]
+    if not task.labels or names == unnamed or [n.lower() for n in names] == [n.lower() for n in task.labels]:
+        return
+    raise ModelError(
+        f"labels in the teacher's order: {dict(enumerate(names))}",
+        f"`task.labels`: {dict(enumerate(task.labels))}",
+        f"write `labels: [{', '.join(names)}]` if they mean the same, or name another teacher",
+    )
+
+
+def accelerator() -> torch.device:
+    """Return the device that models are put on."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

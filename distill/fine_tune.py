@@ -1,0 +1,78 @@
+"""Fine-tuning a teacher on the labelled originals, as `teacher: finetune <model>` asks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from distill.arm_result import ArmResult, finish, finished, save_model
+from distill.encoder import Encoder, accelerator, load_model
+from distill.evaluate import HeldOut, evaluate, value
+from distill.recipe import load_recipe
+from distill.teacher import CachedTeacher
+from distill.tokens import Tokenizer
+from distill.train import ProgressOf, Trainer
+from distill.training_rows import TrainingRows
+from schemas.checkpoint import Checkpoint
+from schemas.configuration import Configuration
+from schemas.digest import digest
+from schemas.errors import DataError
+from schemas.example import Example
+
+
+def make_teacher(
+    configuration: Configuration,
+    base: Checkpoint,
+    originals: Sequence[Example],
+    dev: Sequence[Example],
+    progress: ProgressOf,
+) -> Checkpoint:
+    """Fine-tune a model on the labelled originals, as `teacher: finetune <model>` asks; return the teacher's folder."""
+    settings = configuration.fine_tuning
+    labelled = [example for example in originals if example.label is not None]
+    if not labelled:
+        raise DataError("labelled rows to fine-tune on", "none", "name a teacher that is fine-tuned already")
+    folder = configuration.output_path / "teacher"
+    task = configuration.task.model_dump(mode="json")
+    input = digest(
+        [
+            base.fingerprint,
+            settings.model_dump(mode="json"),
+            task,
+            configuration.teach.max_length,
+            configuration.seed,
+            [[example.id, example.count] for example in labelled],
+            [example.id for example in dev],
+        ]
+    )
+    if finished(folder, input) is not None:
+        return Checkpoint.find(str(folder))
+    tokenizer = Tokenizer.load(base, configuration.teach.max_length)
+    rows = TrainingRows.of_examples(labelled, tokenizer)
+    torch.manual_seed(configuration.seed)
+    model, _ = load_model(base, **configuration.task.model_labels())
+    encoder = Encoder(model)
+    dials = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
+    recipe = load_recipe("finetune", encoder.shape, encoder.shape, dials)
+    training = configuration.train.model_copy(update={"batch": settings.batch})
+    held_out = HeldOut.of(dev, tokenizer, accelerator())
+    trainer = Trainer(
+        student=encoder,
+        recipe=recipe,
+        teacher_shape=encoder.shape,
+        teacher=CachedTeacher([]),
+        rows=rows,
+        chosen=np.arange(len(rows.ids)),
+        steps=recipe.steps(int(rows.counts.sum()), settings.batch),
+        settings=training,
+        seed=configuration.seed,
+        folder=folder,
+        input=input,
+        evaluate=lambda each: value(each, configuration.task, held_out),
+        progress=progress("teacher"),
+    )
+    best = trainer.run()
+    found = evaluate(encoder, configuration.task, held_out, configuration.seed)
+    save_model(encoder, base, folder)
+    finish(folder, ArmResult.of("teacher", input, found, sum(trainer.steps), best.best_step), found)
+    return Checkpoint.find(str(folder))

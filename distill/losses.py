@@ -1,0 +1,55 @@
+"""Losses: plain functions of a student's signal and its target, both packed, without padding.
+
+A mean over a packed tensor is the mean over real tokens and real pairs of tokens; there is no mask to forget.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def mse(student: Float[Tensor, "*axes"], target: Float[Tensor, "*axes"]) -> Float[Tensor, ""]:
+    """Mean squared difference over all entries."""
+    return functional.mse_loss(student, target)
+
+
+def cross_entropy(student: Float[Tensor, "rows classes"], target: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
+    """Cross-entropy with labels, mean over rows."""
+    return functional.cross_entropy(student, target)
+
+
+def squared_error(student: Float[Tensor, "rows 1"], target: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
+    """Squared error of a regression with labels, mean over rows."""
+    return functional.mse_loss(student.squeeze(-1), target)
+
+
+def soft_cross_entropy(temperature: float = 1.0) -> Loss:
+    """Cross-entropy with the teacher's softened answer (Jiao et al., 2020, equation 10).
+
+    The mean is over rows **and** classes and carries no factor of temperature squared, as in the published code.
+    """
+
+    def loss(student: Float[Tensor, "rows classes"], target: Float[Tensor, "rows classes"]) -> Float[Tensor, ""]:
+        wanted = torch.softmax(target / temperature, dim=-1)
+        return -(wanted * torch.log_softmax(student / temperature, dim=-1)).mean()
+
+    return loss
+
+
+def kl_divergence(temperature: float) -> Loss:
+    """Temperature squared times KL(teacher || student), mean over rows (Hinton et al., 2015, section 2)."""
+
+    def loss(student: Float[Tensor, "rows classes"], target: Float[Tensor, "rows classes"]) -> Float[Tensor, ""]:
+        return temperature**2 * functional.kl_div(
+            torch.log_softmax(student / temperature, dim=-1),
+            torch.log_softmax(target / temperature, dim=-1),
+            reduction="batchmean",
+            log_target=True,
+        )
+
+    return loss

@@ -1,0 +1,82 @@
+"""Needs: which groups a cache must have for a recipe, and what is wrong with those that it has."""
+
+from collections.abc import Collection
+from typing import Any
+
+from distill.packed import PackedReader
+from distill.shape import ModelShape
+from distill.training_rows import TrainingRows
+from schemas.answers import Answers
+from schemas.cache import Cache
+from schemas.codec import Codec
+from schemas.errors import IntegrityError
+from schemas.rows import NAME as ROWS
+from schemas.signal import Family, Signal, layers_of
+
+TEACHER = "teacher"
+
+
+def wanted_groups(
+    cache: Cache, signals: Collection[Signal], shape: ModelShape, codec: Codec, identity: dict[str, Any]
+) -> list[Answers]:
+    """Return the groups that together hold the signals of a teacher.
+
+    Groups that the same teacher wrote are taken for the layers they have; the layers that are left make one new group a
+    family, so nothing is written twice. `identity` is what a group's settings say beside its layers.
+    """
+    left = set(signals)
+    groups: list[Answers] = []
+    for group, answers in teacher_groups(cache):
+        same = all(group.settings.get(key) == value for key, value in identity.items())
+        right = answers.codec is (Codec.F32 if answers.family is Family.LOGITS else codec)
+        if same and right and left.intersection(answers.signals):
+            groups.append(answers)
+            left.difference_update(answers.signals)
+    for family, width, kept in (
+        (Family.LOGITS, shape.classes, Codec.F32),
+        (Family.HIDDEN, shape.width, codec),
+        (Family.ATTENTION, shape.heads, codec),
+    ):
+        if any(signal.family is family for signal in left):
+            groups.append(Answers(TEACHER, family, layers_of(frozenset(left), family), width, kept))
+    return groups
+
+
+def teacher_groups(cache: Cache) -> list[tuple[Any, Answers]]:
+    """Return manifest and content of every group of teacher's answers in a cache."""
+    manifests = [group.manifest() for group in cache.groups()]
+    return [(manifest, Answers.of(manifest.settings)) for manifest in manifests if "family" in manifest.settings]
+
+
+def open_readers(
+    cache: Cache, signals: Collection[Signal], rows: TrainingRows, identity: dict[str, Any]
+) -> list[PackedReader]:
+    """Open what a recipe needs; raises `IntegrityError` that lists every mismatch and the command that mends it."""
+    rows_manifest = cache.group(ROWS).manifest()
+    readers: list[PackedReader] = []
+    problems: list[str] = []
+    left = set(signals)
+    for manifest, answers in teacher_groups(cache):
+        group = cache.group(answers.name)
+        if not left.intersection(answers.signals):
+            continue
+        differs = [
+            f"{key} {manifest.settings.get(key)}, not {value}"
+            for key, value in identity.items()
+            if manifest.settings.get(key) != value
+        ]
+        if differs:
+            problems.append(f"{group.name}: stale: {', '.join(differs)}")
+        elif [side.ids for side in manifest.shards] != [side.ids for side in rows_manifest.shards]:
+            problems.append(f"{group.name}: not the rows of `{ROWS}`")
+        else:
+            readers.append(PackedReader(group, rows.lengths))
+            left.difference_update(answers.signals)
+    if left:
+        problems += [f"{TEACHER}.{signal}: in no usable group" for signal in sorted(left)]
+        raise IntegrityError(
+            f"answers of the teacher for {', '.join(map(str, sorted(signals)))}",
+            f"{cache.path}: {'; '.join(problems)}",
+            "run `distill teach` with the same configuration: it writes what is missing",
+        )
+    return readers

@@ -1,0 +1,52 @@
+"""Objectives: a stage's terms over a student, with the projections they share."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill.batch import Batch
+from distill.encoder import Answers, Encoder
+from distill.recipe import Label, Recipe, Stage, Term
+from distill.shape import ModelShape
+from schemas.signal import Family
+
+
+class Objective(nn.Module):
+    """The student and all projections of a recipe; calling it gives the loss of one stage on one batch."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe, teacher: ModelShape) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.student = encoder.model
+        names = dict.fromkeys(term.project for stage in recipe.stages for term in stage.terms if term.project)
+        self.projections = nn.ModuleDict({name: nn.Linear(encoder.shape.width, teacher.width) for name in names})
+
+    def forward(
+        self, stage: Stage, batch: Batch, answers: Answers, labels: Tensor | None
+    ) -> tuple[Float[Tensor, ""], Mapping[str, Tensor]]:
+        """Return the weighted sum of the stage's terms, and each term alone, detached."""
+        signals = self.encoder.read(batch, stage.signals)
+        total = torch.zeros((), device=batch.input_ids.device)
+        parts: dict[str, Tensor] = {}
+        for term in stage.terms:
+            value = term.loss(self.projected(term, signals), self.target(term, answers, labels))
+            total = total + term.weight * value
+            parts[term.name] = value.detach()
+        return total, parts
+
+    def projected(self, term: Term, signals: Answers) -> Tensor:
+        """Return the student's side of a term."""
+        signal = signals[term.student]
+        if term.project is None:
+            return signal
+        assert term.student.family is Family.HIDDEN
+        return self.projections[term.project](signal).float()
+
+    def target(self, term: Term, answers: Answers, labels: Tensor | None) -> Tensor:
+        """Return the target's side of a term."""
+        if isinstance(term.target, Label):
+            assert labels is not None
+            return labels
+        return answers[term.target.signal]

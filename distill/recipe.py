@@ -1,0 +1,150 @@
+"""Recipes: what a student learns, from what, in which order; needs are computed from the terms."""
+
+import importlib
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from distill.losses import Loss
+from distill.shape import ModelShape
+from schemas.errors import ConfigurationError
+from schemas.signal import Column, Signal
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, order=True)
+class Label:
+    """The row's label as a target."""
+
+    def __str__(self) -> str:
+        return "label"
+
+
+def label() -> Label:
+    """Return the target that is the row's label: a class index, or a number for a regression."""
+    return Label()
+
+
+def from_teacher(signal: Signal, teacher: str = "teacher") -> Column:
+    """Return the target that is a signal of a teacher."""
+    return Column(teacher, signal)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss between a signal of the student and a target, times a weight.
+
+    `project` names a linear map from the student's width to the target's; terms that give the same name share it.
+    """
+
+    loss: Loss
+    student: Signal
+    target: Column | Label
+    weight: float = 1.0
+    project: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the term is called in logs."""
+        return f"{self.student}<{self.target}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Terms that are learnt together, for how long and how fast.
+
+    `epochs` counts passes over the rows; `schedule` is `constant`, or `linear`: up over the share `warm_up` of the
+    steps, then down to zero.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    epochs: float
+    learning_rate: float
+    schedule: Literal["constant", "linear"] = "linear"
+    warm_up: float = 0.1
+
+    @property
+    def columns(self) -> frozenset[Column]:
+        """Teacher columns the stage reads."""
+        return frozenset(term.target for term in self.terms if isinstance(term.target, Column))
+
+    @property
+    def signals(self) -> frozenset[Signal]:
+        """Student signals the stage needs."""
+        return frozenset(term.student for term in self.terms)
+
+    @property
+    def wants_labels(self) -> bool:
+        """Whether some term learns from labels."""
+        return any(isinstance(term.target, Label) for term in self.terms)
+
+
+class Recipe:
+    """Stages, one after the other."""
+
+    def __init__(self, *stages: Stage) -> None:
+        self.stages = stages
+
+    @property
+    def columns(self) -> frozenset[Column]:
+        """Teacher columns that some stage reads: what a cache must hold."""
+        return frozenset[Column]().union(*(stage.columns for stage in self.stages))
+
+    def with_learning_rate(self, learning_rate: float | None) -> "Recipe":
+        """Return the recipe with one learning rate for all stages, or itself for `None`."""
+        if learning_rate is None:
+            return self
+        return Recipe(*(replace(stage, learning_rate=learning_rate) for stage in self.stages))
+
+    def steps(self, rows: int, batch: int, total: int | None = None) -> tuple[int, ...]:
+        """Return the number of steps of each stage: its epochs over `rows`, or its share of `total` by epochs."""
+        passes = [stage.epochs for stage in self.stages]
+        if total is None:
+            return tuple(max(1, -int(-epochs * rows // batch)) for epochs in passes)
+        ends = [round(total * sum(passes[: i + 1]) / sum(passes)) for i in range(len(passes))]
+        return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
+
+
+def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict[str, Any]) -> Recipe:
+    """Build the recipe of a file in `distill/recipes`, or of a dotted module that has a function `recipe`."""
+    known = recipe_names()
+    if name in known:
+        module = importlib.import_module(f"distill.recipes.{name}")
+    elif "." in name:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError("a module that can be imported", f"train.recipe: {error}", "correct it") from None
+    else:
+        raise ConfigurationError(
+            f"a recipe: {', '.join(known)}, or a dotted module", f"train.recipe: `{name}`", "correct `train.recipe`"
+        )
+    parameters = list(inspect.signature(module.recipe).parameters)[2:]
+    unknown = sorted(set(dials) - set(parameters))
+    if unknown:
+        raise ConfigurationError(
+            f"dials of `{name}`: {', '.join(parameters) or 'none'}",
+            f"train.dials: {', '.join(unknown)}",
+            "correct `train.dials`",
+        )
+    return module.recipe(student, teacher, **dials)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the project: the files of the folder."""
+    return sorted(path.stem for path in RECIPES.glob("*.py") if path.stem != "__init__")
+
+
+def same_heads(terms: Iterable[Term], student: ModelShape, teacher: ModelShape) -> tuple[Term, ...]:
+    """Return terms that compare attention head by head; refuse models that differ in heads."""
+    if student.heads != teacher.heads:
+        raise ConfigurationError(
+            f"{teacher.heads} attention heads, as the teacher has",
+            f"a student with {student.heads}",
+            "set `student.heads`, or a recipe's dial that leaves attention out",
+        )
+    return tuple(terms)

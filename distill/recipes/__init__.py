@@ -1,0 +1,1 @@
+"""One file per recipe; this folder is the list."""

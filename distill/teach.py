@@ -1,0 +1,212 @@
+"""Teaching one shard: tokenise its rows, ask the teacher once, keep what it said."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill.batch import Batch
+from distill.encoder import Encoder
+from distill.tokens import Encoded, Tokenizer
+from schemas import tokens
+from schemas.answers import Answers, Status
+from schemas.cache import Cache
+from schemas.digest import digest
+from schemas.group import Group, ShardWriter
+from schemas.manifest import SideFile
+from schemas.rows import NAME as ROWS
+from schemas.signal import Signal
+from schemas.work import Work
+
+
+@dataclass(frozen=True)
+class ShardOfRows:
+    """The rows of one shard: ids, token ids and segments, in order."""
+
+    side: SideFile
+    ids: np.ndarray
+    encoded: Encoded
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row."""
+        return np.array([len(ids) for ids in self.encoded.input_ids], np.int64)
+
+
+@dataclass(frozen=True)
+class ShardTeacher:
+    """A teacher and the groups it fills, a pure function of a shard.
+
+    `identity` is what the answers depend on beside rows, layers and codec: teacher, tokenizer, batching, threads.
+    """
+
+    cache: Cache
+    encoder: Encoder
+    tokenizer: Tokenizer
+    groups: tuple[Answers, ...]
+    identity: dict[str, Any]
+    batch_tokens: int
+
+    def teach(self, shard: int) -> Work:
+        """Write the shard's tokens and answers where they are not there yet, copying every answer that is known."""
+        rows = self.tokenise(shard)
+        todo = [
+            answers
+            for answers in self.groups
+            if (side := self.group(answers).committed(shard)) is None or side.input != self.input(answers, rows.side)
+        ]
+        if not todo:
+            return Work()
+        known = [KnownAnswers.of(self.group(answers), shard, self.settings(answers)) for answers in todo]
+        asked = np.logical_or.reduce([~np.isin(rows.ids, list(each.places)) for each in known])
+        with ExitStack() as stack:
+            writers = [stack.enter_context(self.group(answers).writer(shard, answers.schema)) for answers in todo]
+            failed = [0] * len(todo)
+            for block in self.blocks(rows.lengths):
+                spoken = self.ask(rows, block[asked[block]], todo)
+                for i, answers in enumerate(todo):
+                    failed[i] += write_block(writers[i], answers, rows, block, asked, spoken, known[i])
+            for answers, writer, failures in zip(todo, writers, failed, strict=True):
+                writer.commit(
+                    settings=digest(self.settings(answers)),
+                    input=self.input(answers, rows.side),
+                    accounting={"rows": len(rows.ids), "not_finite": failures},
+                )
+        return Work(asked=int(asked.sum()), copied=int((~asked).sum()))
+
+    def tokenise(self, shard: int) -> ShardOfRows:
+        """Return the shard's rows with their token ids; write them where they are not there yet."""
+        rows_group = self.cache.group(ROWS)
+        side = rows_group.manifest().shards[shard]
+        table = rows_group.read_shard(side)
+        ids = table.column("id").to_numpy()
+        encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()])
+        settings = digest(token_settings(self.tokenizer))
+        input = digest([settings, side.ids])
+        group = self.cache.group(tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length))
+        committed = group.committed(shard)
+        if committed is None or committed.input != input:
+            with group.writer(shard, tokens.SCHEMA) as writer:
+                for start in range(0, len(ids), 1024):
+                    part = slice(start, start + 1024)
+                    writer.write(tokens.to_batch(ids[part], encoded.input_ids[part], encoded.token_type_ids[part]))
+                counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
+                writer.commit(settings=settings, input=input, accounting=counts)
+        return ShardOfRows(side, ids, encoded)
+
+    def blocks(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """Cut rows, in order, where padded to the longest they would pass the token budget."""
+        start, longest = 0, 0
+        for row, length in enumerate(lengths.tolist()):
+            longest = max(longest, length)
+            if row > start and longest * (row + 1 - start) > self.batch_tokens:
+                yield np.arange(start, row)
+                start, longest = row, length
+        if start < len(lengths):
+            yield np.arange(start, len(lengths))
+
+    def ask(self, rows: ShardOfRows, some: np.ndarray, groups: Sequence[Answers]) -> dict[Signal, np.ndarray]:
+        """Run the teacher once on some rows; return each signal's numbers, packed."""
+        if not len(some):
+            return {}
+        batch = Batch.of(
+            some,
+            [np.asarray(rows.encoded.input_ids[row]) for row in some],
+            [np.asarray(rows.encoded.token_type_ids[row]) for row in some],
+            padding=self.tokenizer.padding,
+            device=self.encoder.device,
+        )
+        with torch.inference_mode():
+            answers = self.encoder.read(batch, {signal for group in groups for signal in group.signals})
+        return {signal: values.flatten().cpu().numpy() for signal, values in answers.items()}
+
+    def group(self, answers: Answers) -> Group:
+        """Return the folder of some answers."""
+        return self.cache.group(answers.name)
+
+    def settings(self, answers: Answers) -> dict[str, Any]:
+        """Return what a group's content depends on beside its rows."""
+        return {**self.identity, **answers.settings()}
+
+    def input(self, answers: Answers, rows: SideFile) -> str:
+        """Return the digest of everything a shard's content depends on."""
+        return digest([digest(self.settings(answers)), rows.ids])
+
+
+@dataclass(frozen=True)
+class KnownAnswers:
+    """Answers of an earlier shard, by row id: where each row's numbers lie."""
+
+    places: dict[int, tuple[int, int]]
+    values: tuple[np.ndarray, ...]
+    offsets: tuple[np.ndarray, ...]
+    status: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, group: Group, shard: int, settings: dict[str, Any]) -> "KnownAnswers":
+        """Read the committed shard, if it was written with the same settings."""
+        side = group.committed(shard)
+        if side is None or side.settings != digest(settings):
+            return cls({}, (), (), ())
+        _, batches = group.open_shard(side)
+        places = {
+            row_id: (i, row)
+            for i, batch in enumerate(batches)
+            for row, row_id in enumerate(batch.column("id").to_pylist())
+        }
+        columns = [batch.column(batch.num_columns - 1) for batch in batches]
+        return cls(
+            places,
+            tuple(column.values.to_numpy() for column in columns),
+            tuple(column.offsets.to_numpy() for column in columns),
+            tuple(batch.column("status").to_numpy() for batch in batches),
+        )
+
+    def get(self, row_id: int) -> tuple[np.ndarray, int]:
+        """Return a row's numbers and status."""
+        batch, row = self.places[row_id]
+        start, end = self.offsets[batch][row : row + 2]
+        return self.values[batch][start:end], int(self.status[batch][row])
+
+
+def write_block(
+    writer: ShardWriter,
+    answers: Answers,
+    rows: ShardOfRows,
+    block: np.ndarray,
+    asked: np.ndarray,
+    spoken: dict[Signal, np.ndarray],
+    known: KnownAnswers,
+) -> int:
+    """Write the answers for a block of rows, asked or known; return how many rows have none.
+
+    A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
+    """
+    sizes = answers.size(rows.lengths[block])
+    parts: list[np.ndarray] = []
+    status: list[int] = []
+    start = 0
+    for row, size in zip(block.tolist(), sizes.tolist(), strict=True):
+        if not asked[row]:
+            numbers, state = known.get(int(rows.ids[row]))
+        else:
+            layers = [spoken[signal][start : start + size] for signal in answers.signals]
+            start += size
+            try:
+                numbers, state = answers.codec.keep(np.concatenate(layers)), Status.KEPT
+            except OverflowError:
+                numbers, state = np.empty(0, answers.codec.dtype), Status.NOT_FINITE
+        parts.append(numbers)
+        status.append(int(state))
+    values = np.concatenate(parts)
+    writer.note_range(answers.family.value, values)
+    writer.write(answers.to_batch(rows.ids[block], status, values, np.array([len(part) for part in parts])))
+    return sum(state != Status.KEPT for state in status)
+
+
+def token_settings(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return what a token group's content depends on beside its rows."""
+    return {"tokenizer": tokenizer.fingerprint, "max_length": tokenizer.max_length}

@@ -1,0 +1,178 @@
+"""The augment stage: originals are shuffled to their shards, once and as text; each shard grows by itself."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from augment.shard import NAME as CANDIDATES
+from augment.shard import ShardAugmenter, Strategy
+from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
+from pipelines.progress import Progress
+from pipelines.read import Scan, training_examples
+from schemas import rows
+from schemas.cache import Cache, shard_of
+from schemas.checkpoint import Checkpoint
+from schemas.configuration import Augmentation, Configuration
+from schemas.errors import ConfigurationError, ModelError
+from schemas.example import Example
+from schemas.manifest import Manifest
+from schemas.work import Work, WorkLog
+
+
+@dataclass(frozen=True)
+class AugmentWorker:
+    """A process's augmenter."""
+
+    augmenter: ShardAugmenter
+
+    def run(self, element: tuple[int, Iterable[Example | None]]) -> tuple[int, Work]:
+        """Augment one shard; `None` among the rows says only that the shard is there."""
+        shard, found = element
+        return shard, self.augmenter.augment(shard, (example for example in found if example is not None))
+
+
+@dataclass(frozen=True)
+class AugmentStage:
+    """What a process needs to load the strategy."""
+
+    cache: Path
+    label_type: pa.DataType
+    augmentation: Augmentation
+    seed: int
+    threads: int
+    masked_language_model: Path | None
+    vectors: Path | None
+    proposing: dict[str, Any]
+    drawing: dict[str, Any]
+    log: WorkLog
+
+    def load(self) -> AugmentWorker:
+        """Load the models of the strategy."""
+        return AugmentWorker(
+            ShardAugmenter(Cache(self.cache), self.label_type, self.strategy(), self.proposing, self.drawing)
+        )
+
+    def strategy(self) -> Strategy | None:
+        """Load the strategy, `None` where no copies are wanted."""
+        if self.masked_language_model is None:
+            return None
+        from augment.masked_language_model import MaskedLanguageModel
+        from augment.strategies.tinybert import TinyBert
+        from augment.vectors import Vectors
+
+        settings = self.augmentation
+        return TinyBert(
+            model=MaskedLanguageModel.load(self.masked_language_model, self.threads),
+            vectors=Vectors.load(self.vectors) if self.vectors else None,
+            context=settings.context,
+            top=settings.candidates,
+            batch_tokens=settings.batch_tokens,
+            copies=settings.copies,
+            probability=settings.probability,
+            seed=self.seed,
+        )
+
+
+class ReadRows(beam.DoFn):
+    """Reads the training rows and keys each by its shard."""
+
+    def __init__(self, configuration: Configuration, scan: Scan, limit: int | None, shards: int) -> None:
+        self.configuration = configuration
+        self.scan = scan
+        self.limit = limit
+        self.shards = shards
+
+    def process(self, element: None) -> Iterator[tuple[int, Example]]:
+        """Read all files, in order, as the limit counts rows over all of them."""
+        with errors_sent_home():
+            for example in training_examples(self.configuration, self.scan, self.limit):
+                yield shard_of(example.id, self.shards), example
+
+
+def augment_shards(pipeline: beam.Pipeline, reading: ReadRows, shards: int, stage: AugmentStage) -> None:
+    """Wire the graph: rows and the list of shards, one `GroupByKey` of text, `Reshuffle`, one `ParDo`."""
+    found = pipeline | "files" >> beam.Create([None], reshuffle=False) | "read" >> beam.ParDo(reading)
+    # Every shard is written, also one that no row fell into.
+    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
+    _ = (
+        (found, all_shards)
+        | beam.Flatten()
+        | beam.GroupByKey()
+        | beam.Reshuffle()
+        | "augment" >> beam.ParDo(ShardFunction(stage))
+    )
+
+
+def augment(
+    configuration: Configuration, scan: Scan, limit: int | None, engine: Engine
+) -> tuple[Manifest, dict[str, int]]:
+    """Write the groups `candidates` and `rows`; return the rows' manifest and how many rows were asked and copied."""
+    cache = Cache(configuration.cache_path)
+    layout = cache.choose_layout(configuration.name, scan.kept, configuration.shards)
+    stage = make_stage(configuration, cache)
+    reading = ReadRows(configuration, scan, limit, layout.shards)
+    entries = engine.run(
+        lambda pipeline: augment_shards(pipeline, reading, layout.shards, stage),
+        stage.log,
+        Progress("augment", layout.shards, "shards"),
+    )
+    if stage.masked_language_model is not None:
+        cache.group(CANDIDATES).publish_manifest(stage.proposing, layout.shards)
+    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "data_set": configuration.name}
+    manifest = cache.group(rows.NAME).publish_manifest(settings, layout.shards)
+    return manifest, {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
+
+
+def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
+    """Find the models and say what the groups depend on."""
+    settings = configuration.augment
+    if settings.strategy != "tinybert":
+        raise ConfigurationError(
+            "a strategy: tinybert", f"augment.strategy: `{settings.strategy}`", "correct `augment.strategy`"
+        )
+    checkpoint = vectors = None
+    proposing: dict[str, Any] = {"strategy": "none"}
+    drawing: dict[str, Any] = {"copies": 0}
+    if settings.copies and settings.masked_language_model:
+        checkpoint = Checkpoint.find(settings.masked_language_model)
+        vectors = find_vectors(settings, cache)
+        proposing = {
+            "strategy": settings.strategy,
+            "masked_language_model": checkpoint.fingerprint,
+            "vectors": vectors.name if vectors else "none",
+            "context": settings.context,
+            "candidates": settings.candidates,
+            "batch_tokens": settings.batch_tokens,
+            "threads": configuration.workers.threads,
+        }
+        drawing = {"copies": settings.copies, "probability": settings.probability, "seed": configuration.seed}
+    return AugmentStage(
+        cache=cache.path,
+        label_type=configuration.task.label_type,
+        augmentation=settings,
+        seed=configuration.seed,
+        threads=configuration.workers.threads,
+        masked_language_model=checkpoint.path if checkpoint else None,
+        vectors=vectors,
+        proposing=proposing,
+        drawing=drawing,
+        log=WorkLog(cache.path / "work" / "augment", new_run()),
+    )
+
+
+def find_vectors(settings: Augmentation, cache: Cache) -> Path | None:
+    """Return the folder of the memory-mapped vectors, made from the file on first use."""
+    if settings.vectors == "none":
+        return None
+    source = Path(settings.vectors)
+    if not source.is_file():
+        raise ModelError(
+            "a file of word vectors, or none", f"augment.vectors: {source}: no such file", "correct the path"
+        )
+    from augment.vectors import prepare
+
+    return prepare(source, cache.path / "vectors", settings.vectors_rows)

@@ -1,0 +1,172 @@
+"""The engine: runs a Beam pipeline of shard functions, shows how far it is, and brings errors home whole."""
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils.shared import Shared
+
+from pipelines.progress import Progress
+from schemas.errors import KINDS, DistillError, ResourceError
+from schemas.store import resource_errors
+from schemas.work import Work, WorkLog
+
+MARK = "offline-distill-error"
+
+
+class Worker(Protocol):
+    """What a process holds while it works on shards: models, readers."""
+
+    def run(self, element: Any) -> tuple[int, Work]:
+        """Work on one element; return its shard and what was done."""
+        ...
+
+
+class Stage(Protocol):
+    """A picklable description from which every process loads its worker once."""
+
+    @property
+    def log(self) -> WorkLog:
+        """Where attempts are noted."""
+        ...
+
+    def load(self) -> Worker:
+        """Load models and open files."""
+        ...
+
+
+class ShardFunction(beam.DoFn):
+    """Applies a stage's worker to elements; yields the numbers of the shards that are done."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.shared = Shared()
+
+    def setup(self) -> None:
+        """Load the worker, once a process."""
+        with errors_sent_home():
+            self.worker: Worker = self.shared.acquire(self.stage.load)
+
+    def process(self, element: Any) -> Iterator[int]:
+        """Work on one shard."""
+        with errors_sent_home(), resource_errors(str(self.stage.log.folder.parent)):
+            start = time.perf_counter()
+            shard, work = self.worker.run(element)
+            self.stage.log.write(shard, work, time.perf_counter() - start)
+        yield shard
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The runner and its options: `FnApiRunner` with a process a core, unless options say otherwise."""
+
+    workers: int
+    options: tuple[str, ...] = ()
+    debug: bool = False
+
+    @classmethod
+    def of(cls, workers: int | None, options: Sequence[str] = (), debug: bool = False) -> "Engine":
+        """Make an engine; without a number, as many workers as this process may use cores."""
+        return cls(workers or len(os.sched_getaffinity(0)), tuple(options), debug)
+
+    def pipeline_options(self) -> PipelineOptions:
+        """Return Beam's options, ours first, so that the user's win."""
+        mode = "multi_processing" if self.workers > 1 else "in_memory"
+        local = [
+            "--runner=FnApiRunner",
+            f"--direct_num_workers={self.workers}",
+            f"--direct_running_mode={mode}",
+        ]
+        named = any(option.startswith("--runner") for option in self.options)
+        return PipelineOptions([*([] if named else local), *self.options])
+
+    def run(self, build: Callable[[beam.Pipeline], Any], log: WorkLog, progress: Progress) -> list[dict]:
+        """Build and run a pipeline; return what its attempts noted.
+
+        Raises the `DistillError` that stopped a worker, as it was raised there.
+        """
+        with quiet(log.folder.parent / "engine.log", self.debug) as terminal, watched(log, progress, terminal):
+            pipeline = beam.Pipeline(options=self.pipeline_options())
+            build(pipeline)
+            try:
+                pipeline.run().wait_until_finish()
+            except Exception as error:
+                raise brought_home(error) from error
+        entries = list(log.entries())
+        progress.show(progress.total)
+        return entries
+
+
+def new_run() -> str:
+    """Return a name for one run of the engine, by which its work is told from earlier work."""
+    return uuid.uuid4().hex
+
+
+@contextmanager
+def errors_sent_home() -> Iterator[None]:
+    """Wrap our errors so that any runner carries them to the submitter, whatever it does to exceptions."""
+    try:
+        yield
+    except DistillError as error:
+        parts = {"code": error.code, "expected": error.expected, "found": error.found, "remedy": error.remedy}
+        raise RuntimeError(f"{MARK}{json.dumps(parts)}") from error
+
+
+def brought_home(error: Exception) -> Exception:
+    """Return our error out of whatever a runner made of it, or the runner's own."""
+    for found in re.finditer(re.escape(MARK), text := str(error)):
+        try:
+            parts, _ = json.JSONDecoder().raw_decode(text, found.end())
+        except ValueError:
+            continue
+        kind = next(kind for kind in KINDS if kind.code == parts.pop("code"))
+        return kind(**parts)
+    if "MemoryError" in text or "Cannot allocate memory" in text:
+        return ResourceError("enough memory", text.splitlines()[-1], "lower `batch_tokens` or `workers.count`")
+    return error
+
+
+@contextmanager
+def watched(log: WorkLog, progress: Progress, terminal: TextIO) -> Iterator[None]:
+    """Show progress from a thread of its own, by the shards that workers noted."""
+    done = threading.Event()
+    progress.stream = terminal
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            progress.show(sum(1 for _ in log.entries()))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def quiet(path: Path, debug: bool) -> Iterator[TextIO]:
+    """Send what runners and their processes print to a log, and yield a stream to the real terminal."""
+    if debug:
+        yield sys.stderr
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") as terminal, path.open("a") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield terminal
+        finally:
+            os.dup2(terminal.fileno(), 2)

@@ -1,0 +1,44 @@
+"""Work: what attempts at shards did; kept beside a cache and never part of what is hashed."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from schemas.store import write_text
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one attempt at a shard did: rows asked of a model, rows copied from an earlier shard."""
+
+    asked: int = 0
+    copied: int = 0
+
+
+@dataclass(frozen=True)
+class WorkLog:
+    """One small file a shard, written by whoever worked on it last."""
+
+    folder: Path
+    run: str
+
+    def write(self, shard: int, work: Work, seconds: float) -> None:
+        """Say what was done, by which process, for which run."""
+        entry = {
+            "run": self.run,
+            **asdict(work),
+            "seconds": seconds,
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+        }
+        write_text(self.folder / f"{shard:05d}.json", json.dumps(entry) + "\n")
+
+    def entries(self) -> Iterator[dict]:
+        """Return what this run did so far, shard by shard."""
+        for path in sorted(self.folder.glob("*.json")):
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if entry["run"] == self.run:
+                yield entry

@@ -1,0 +1,112 @@
+"""Tiny real models and rows, made in a moment; no network, nothing from beside the checkout."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertTokenizer,
+    PreTrainedTokenizerFast,
+)
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+GOOD = "good great fine lovely superb warm bright clever charming moving".split()
+BAD = "bad poor dull awful weak cold bleak stupid boring empty".split()
+OTHER = "film movie story plot actor scene script music camera ending".split()
+FILLER = "the a is was and very with this that it of in".split()
+LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+PUNCTUATION = list(".,!?'\"-0123456789")
+VOCABULARY = [*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]
+
+
+def tokenizer(vocabulary: list[str] = VOCABULARY) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer like that of BERT, uncased."""
+    ids = {piece: i for i, piece in enumerate(vocabulary)}
+    backend = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    return BertTokenizer(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+def configuration(**changes: object) -> BertConfig:
+    """The shape of the tiny models."""
+    settings = {
+        "vocab_size": len(VOCABULARY),
+        "hidden_size": 32,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "id2label": {0: "negative", 1: "positive"},
+        "label2id": {"negative": 0, "positive": 1},
+    }
+    return BertConfig(**{**settings, **changes})
+
+
+def save(model: torch.nn.Module, folder: Path) -> Path:
+    """Save a model and the tokenizer."""
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with random weights and two named labels."""
+    torch.manual_seed(1)
+    return save(BertForSequenceClassification(configuration()), tmp_path_factory.mktemp("models") / "teacher")
+
+
+@pytest.fixture(scope="session")
+def masked_language_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A masked language model with random weights."""
+    torch.manual_seed(2)
+    return save(BertForMaskedLM(configuration(num_hidden_layers=2)), tmp_path_factory.mktemp("models") / "mlm")
+
+
+@pytest.fixture(scope="session")
+def vectors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Word vectors in GloVe text format: all known words and some that the tokenizer splits."""
+    draw = random.Random(3)
+    words = [*GOOD, *BAD, *OTHER, *FILLER, "wonderful", "terrible", "picture", "director", "splendid", "dreadful"]
+    lines = [f"{word} {' '.join(f'{draw.gauss(0, 1):.4f}' for _ in range(8))}" for word in words]
+    path = tmp_path_factory.mktemp("vectors") / "vectors.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
+    """Distinct short reviews with labels that their words decide."""
+    draw = random.Random(seed)
+    rows: dict[str, int] = {}
+    while len(rows) < count:
+        label = draw.randrange(2)
+        words = [draw.choice(FILLER), draw.choice(OTHER), draw.choice(FILLER), draw.choice((BAD, GOOD)[label])]
+        words += [draw.choice([*FILLER, *OTHER, "wonderful", "Picture", "director"]) for _ in range(draw.randrange(8))]
+        rows[" ".join(words) + draw.choice([" .", "!", ""])] = label
+    return list(rows.items())
+
+
+def write_tsv(path: Path, rows: list[tuple[str, int]]) -> Path:
+    """Write rows as a TSV file with a header."""
+    path.write_text("sentence\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows), encoding="utf-8")
+    return path
