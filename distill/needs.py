@@ -8,12 +8,25 @@ from distill.shape import ModelShape
 from distill.training_rows import TrainingRows
 from schemas.answers import Answers
 from schemas.cache import Cache
+from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
+from schemas.configuration import Teaching
 from schemas.errors import IntegrityError
 from schemas.rows import NAME as ROWS
 from schemas.signal import Family, Signal, layers_of
 
 TEACHER = "teacher"
+
+
+def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dict[str, Any]:
+    """Return what a teacher's answers depend on beside rows, layers and codec."""
+    return {
+        "fingerprint": checkpoint.fingerprint,
+        "tokenizer": checkpoint.tokenizer_fingerprint,
+        "max_length": teaching.max_length,
+        "batch_tokens": teaching.batch_tokens,
+        "threads": threads,
+    }
 
 
 def wanted_groups(

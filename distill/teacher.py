@@ -1,7 +1,7 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from schemas.errors import IntegrityError
 from schemas.signal import Family, Signal
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """Whatever answers for a batch."""
 

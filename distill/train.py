@@ -59,6 +59,7 @@ class Trainer:
         """Train all stages and leave the best weights in the student; return where the best was found."""
         precision = "bf16" if self.settings.precision == "bf16" else "no"
         self.accelerator = Accelerator(mixed_precision=precision)
+        torch.manual_seed(self.seed)
         self.objective = Objective(self.student, self.recipe, self.teacher_shape)
         self.order = Order(
             self.chosen,

@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from distill.encoder import Encoder
-from distill.needs import wanted_groups
+from distill.needs import identity_of, wanted_groups
 from distill.shape import ModelShape
 from distill.teach import ShardTeacher
 from distill.tokens import Tokenizer
@@ -68,17 +68,6 @@ class TeachStage:
 def teach_shards(pipeline: beam.Pipeline, shards: Sequence[int], stage: TeachStage) -> None:
     """Wire the graph: numbers of shards, `Reshuffle`, one `ParDo`."""
     _ = pipeline | beam.Create(shards, reshuffle=False) | beam.Reshuffle() | beam.ParDo(ShardFunction(stage))
-
-
-def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dict[str, Any]:
-    """Return what a teacher's answers depend on beside rows, layers and codec."""
-    return {
-        "fingerprint": checkpoint.fingerprint,
-        "tokenizer": checkpoint.tokenizer_fingerprint,
-        "max_length": teaching.max_length,
-        "batch_tokens": teaching.batch_tokens,
-        "threads": threads,
-    }
 
 
 def teach(

@@ -42,9 +42,10 @@ class ShardWriter:
         self.temporary.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the stream."""
-        self.stream.close()
-        self.sink.close()
+        """End the stream; a second time does nothing."""
+        if not self.sink.closed:
+            self.stream.close()
+            self.sink.close()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""

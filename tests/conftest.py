@@ -3,8 +3,11 @@
 import random
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -14,13 +17,18 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from schemas import rows
+from schemas.cache import Cache, shard_of
+from schemas.digest import digest, ids_digest
+from schemas.example import Example
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-GOOD = "good great fine lovely superb warm bright clever charming moving".split()
-BAD = "bad poor dull awful weak cold bleak stupid boring empty".split()
-OTHER = "film movie story plot actor scene script music camera ending".split()
-FILLER = "the a is was and very with this that it of in".split()
+GOOD = ["good", "great", "fine", "lovely", "superb", "warm", "bright", "clever", "charming", "moving"]
+BAD = ["bad", "poor", "dull", "awful", "weak", "cold", "bleak", "stupid", "boring", "empty"]
+OTHER = ["film", "movie", "story", "plot", "actor", "scene", "script", "music", "camera", "ending"]
+FILLER = ["the", "a", "is", "was", "and", "very", "with", "this", "that", "it", "of", "in"]
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
 PUNCTUATION = list(".,!?'\"-0123456789")
 VOCABULARY = [*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]
@@ -69,6 +77,13 @@ def save(model: torch.nn.Module, folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def fresh_accelerate():
+    """Accelerate keeps its precision for the life of a process; tests use several."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier with random weights and two named labels."""
@@ -110,3 +125,22 @@ def write_tsv(path: Path, rows: list[tuple[str, int]]) -> Path:
     """Write rows as a TSV file with a header."""
     path.write_text("sentence\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows), encoding="utf-8")
     return path
+
+
+def write_rows(cache: Cache, examples: list[Example], shards: int = 2, name: str = "test") -> None:
+    """Write a `rows` group without augmenting anything."""
+    cache.choose_layout(name, len(examples), shards)
+    group = cache.group(rows.NAME)
+    for shard in range(shards):
+        mine = sorted((e for e in examples if shard_of(e.origin, shards) == shard), key=lambda e: e.order)
+        ids = ids_digest(np.array([e.id for e in mine], np.uint64))
+        with group.writer(shard, rows.schema(pa.int32())) as writer:
+            if mine:
+                writer.write(rows.to_batch(mine, pa.int32()))
+            writer.commit(settings=digest("test"), input=ids, accounting={"kept": len(mine)})
+    group.publish_manifest({}, shards)
+
+
+def originals(count: int, seed: int = 0) -> list[Example]:
+    """Rows as they would be read."""
+    return [Example.original("test", (text,), label) for text, label in sentences(count, seed)]

@@ -1,0 +1,37 @@
+# Everything runs in an environment of its own, .venv; `make` lists what there is.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := schemas augment distill pipelines tests benchmarks
+
+.PHONY: help install test test-all lint format clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 12
+
+install: .venv/installed ## make .venv with the exact versions of constraints.txt
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.7'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[pipelines]' --group development
+	touch $@
+
+test: install ## the tests that every change must pass: under ten minutes on two cores, no network
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: install ## all tests, the slow ones too
+	$(BIN)/python -m pytest
+
+lint: install ## formatting, lint and types, as the pre-commit hooks and CI run them
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/pyright
+
+format: install ## put the code into shape
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean: ## remove the environment and what tools left
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info build dist

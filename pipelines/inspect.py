@@ -1,0 +1,84 @@
+"""Looking into a cache: its groups, its rows with changes marked, and whether every byte is what it was."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.progress import size
+from pipelines.run import Run
+from schemas import rows
+from schemas.cache import Cache
+from schemas.errors import ConfigurationError, IntegrityError
+from schemas.example import Example
+
+
+def show_cache(run: Run, originals: int) -> None:
+    """Print the groups of a cache, and the first originals with their copies."""
+    cache = Cache(run.configuration.cache_path)
+    console = Console()
+    table = Table("group", "rows", "shards", "size", "smallest to largest", title=str(cache.path))
+    for group in cache.groups():
+        manifest = group.manifest()
+        ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())
+        table.add_row(group.name, f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes), ranges)
+    console.print(table)
+    group = cache.group(rows.NAME)
+    first = run.rows_manifest().shards[0]
+    for family in families(list(rows.examples(group.read_shard(first))))[:originals]:
+        for example in family:
+            console.print(marked(example), soft_wrap=True)
+
+
+def families(examples: list[Example]) -> list[list[Example]]:
+    """Return each original, followed by its copies in order of draw."""
+    ordered = sorted(examples, key=lambda example: (example.origin, not example.is_original, example.draw))
+    return [list(family) for _, family in groupby(ordered, key=lambda example: example.origin)]
+
+
+def marked(example: Example) -> Text:
+    """Return a row in which every replaced word is marked and followed by what stood there."""
+    line = Text(f"{example.id:016x} ", style="dim") if example.is_original else Text("  + ")
+    for number, text in enumerate(example.texts):
+        if number:
+            line.append(" | ", style="dim")
+        at = 0
+        for change in sorted((c for c in example.changes if c.text == number), key=lambda c: c.start):
+            line.append(text[at : change.start])
+            line.append(f"[{text[change.start : change.end]}]", style="bold")
+            line.append(f"({change.original})", style="dim")
+            at = change.end
+        line.append(text[at:])
+    if example.is_original:
+        line.append(f"  label {example.label}", style="dim")
+    return line
+
+
+def verify_cache(run: Run) -> Iterator[str]:
+    """Check every group; yield a line for each, raise `IntegrityError` at the end naming all that is wrong."""
+    cache = Cache(run.configuration.cache_path)
+    groups = cache.groups()
+    if not groups:
+        raise ConfigurationError("a cache", f"none in {cache.path}", "run `distill augment` first")
+    expected = [side.ids for side in run.rows_manifest().shards]
+    problems: list[str] = []
+    for group in groups:
+        try:
+            manifest = group.manifest()
+            for side in manifest.shards:
+                group.read_shard(side)
+        except IntegrityError as error:
+            problems.append(error.found)
+            continue
+        if group.name != "candidates" and [side.ids for side in manifest.shards] != expected:
+            problems.append(f"{group.path}: not the rows of `{rows.NAME}`")
+        else:
+            yield f"good: {group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
+    if problems:
+        raise IntegrityError(
+            "every byte as it was written",
+            "; ".join(problems),
+            f"delete the named files and their groups' manifest.json in {cache.path}, then run augment and teach again",
+        )

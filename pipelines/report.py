@@ -1,0 +1,122 @@
+"""The report: every arm beside the teacher, and what became of every row that was read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.progress import duration, size
+from schemas.configuration import Configuration
+from schemas.errors import IntegrityError
+from schemas.store import stored_text, write_text
+
+if TYPE_CHECKING:
+    from distill.arm_result import ArmResult
+
+FIELDS = ("name", "metric", "value", "interval", "parameters", "bytes", "seconds_per_row", "steps", "best_step")
+
+MEANING = {
+    "teacher": "teacher",
+    "scratch": "student, fine-tuned without distillation",
+    "distilled": "student, distilled",
+    "distilled+augmented": "student, distilled and augmented",
+}
+
+
+def report_path(configuration: Configuration) -> Path:
+    """Return where a run's report lies."""
+    return configuration.output_path / "report.json"
+
+
+def write_report(
+    configuration: Configuration,
+    results: "Sequence[ArmResult]",
+    accounting: Mapping[str, int],
+    identity: Mapping[str, Any],
+) -> None:
+    """Write report.json: `arms`, `accounting` and where it all came from."""
+    arms = [{field: result.model_dump(mode="json")[field] for field in FIELDS} for result in results]
+    report = {
+        "format": 1,
+        "name": configuration.name,
+        "evaluated_on": "test" if configuration.data.test else "dev",
+        "arms": arms,
+        "accounting": dict(accounting),
+        "teacher": dict(identity),
+        "configuration": configuration.model_dump(mode="json"),
+    }
+    write_text(report_path(configuration), json.dumps(report, indent=1) + "\n")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a report."""
+    try:
+        return json.loads(stored_text(path, "run `distill train` first"))
+    except ValueError as error:
+        raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
+
+
+def show_report(report: Mapping[str, Any], path: Path, console: Console) -> None:
+    """Print the table of arms, what it says in words, and the accounting."""
+    rows = f"the {report['evaluated_on']} rows"
+    table = Table(title=f"{report['name']}: {rows}, 95 % intervals by bootstrap over rows")
+    for column in ("arm", "metric", "value", "interval", "parameters", "size", "time a row", "steps"):
+        table.add_column(column, justify="left" if column in ("arm", "metric") else "right")
+    for arm in report["arms"]:
+        low, high = arm["interval"]
+        table.add_row(
+            MEANING.get(arm["name"], arm["name"]),
+            arm["metric"],
+            number(arm["value"]),
+            f"{number(low)} to {number(high)}",
+            f"{arm['parameters']:,}",
+            size(arm["bytes"]),
+            milliseconds(arm["seconds_per_row"]),
+            f"{arm['steps']:,}" if arm["steps"] else "",
+        )
+    console.print(table)
+    for sentence in sentences(report):
+        console.print(sentence, highlight=False)
+    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+def sentences(report: Mapping[str, Any]) -> list[str]:
+    """Return what a report says, the worst news first."""
+    arms = {arm["name"]: arm for arm in report["arms"]}
+    said: list[str] = []
+    best = max(
+        (arm for arm in report["arms"] if arm["name"].startswith("distilled") and arm["value"] is not None),
+        key=lambda arm: arm["value"],
+        default=None,
+    )
+    scratch, teacher = arms.get("scratch"), arms.get("teacher")
+    if best and scratch and scratch["value"] is not None and best["value"] <= scratch["value"]:
+        said.append("Distillation did not help here: the student fine-tuned on labels alone is as good or better.")
+    if any(arm["value"] is None for arm in report["arms"]):
+        said.append("A metric without a value is undefined on these rows: one class only, or constant answers.")
+    if best and teacher and teacher["value"]:
+        faster = teacher["seconds_per_row"] / best["seconds_per_row"]
+        said.append(
+            f"The best student ({best['name']}) keeps {best['value'] / teacher['value']:.1%} of the teacher's "
+            f"{best['metric']} with {best['parameters'] / teacher['parameters']:.1%} of its parameters, "
+            f"{faster:.1f} times as fast."
+        )
+    counts = report["accounting"]
+    said.append(
+        f"Rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
+        f"{counts['rejected']:,} rejected; {counts.get('copies', 0):,} copies made."
+    )
+    return said
+
+
+def number(value: float | None) -> str:
+    """Return a metric as it is printed."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time per row as it is printed."""
+    return f"{seconds * 1000:.2f} ms" if seconds < 1 else duration(seconds)

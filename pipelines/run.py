@@ -1,0 +1,202 @@
+"""A run: the stages of one configuration, each of which goes on where it was."""
+
+import json
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.progress import Progress
+from pipelines.read import Scan, held_out, scan
+from schemas import rows
+from schemas.cache import Cache
+from schemas.configuration import Configuration
+from schemas.errors import ConfigurationError
+from schemas.example import Example
+from schemas.store import locked, resource_errors, write_text
+
+if TYPE_CHECKING:
+    from distill.arm_result import ArmResult
+    from distill.recipe import Recipe
+    from pipelines.engine import Engine
+    from schemas.checkpoint import Checkpoint
+
+VERSIONS = ("offline-distill", "apache-beam", "torch", "transformers", "pyarrow", "numpy", "gensim")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration, how many rows of it, and what the runner is told."""
+
+    configuration: Configuration
+    limit: int | None = None
+    runner_options: tuple[str, ...] = ()
+    debug: bool = False
+
+    @property
+    def output(self) -> Path:
+        """Folder of results."""
+        return self.configuration.output_path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run's folders against other runs."""
+        with ExitStack() as stack:
+            for folder in dict.fromkeys((self.output, self.configuration.cache_path)):
+                stack.enter_context(resource_errors(str(folder)))
+                stack.enter_context(locked(folder))
+            yield
+
+    # What the stages stand on
+
+    @cached_property
+    def scan(self) -> Scan:
+        """One reading pass over all files: counts, rejects, leaks."""
+        return scan(self.configuration, self.limit, self.output / "rejects.jsonl")
+
+    @cached_property
+    def splits(self) -> dict[str, Sequence[Example]]:
+        """Held-out rows; where no test rows are named, the dev rows serve for both."""
+        dev = held_out(self.configuration, "dev", self.limit)
+        return {
+            "dev": dev,
+            "test": held_out(self.configuration, "test", self.limit) if self.configuration.data.test else dev,
+        }
+
+    @cached_property
+    def teacher(self) -> "Checkpoint":
+        """The teacher, made first where the configuration says `finetune`."""
+        from distill.fine_tune import fine_tune
+        from schemas.checkpoint import Checkpoint
+
+        base = self.configuration.base_teacher
+        if base is None:
+            return Checkpoint.find(self.configuration.teacher)
+        return fine_tune(
+            self.configuration, Checkpoint.find(base), self.originals(), self.splits["dev"], training_progress
+        )
+
+    def originals(self) -> list[Example]:
+        """Return the rows that were read, out of the cache."""
+        group = Cache(self.configuration.cache_path).group(rows.NAME)
+        shards = self.rows_manifest().shards
+        return [each for side in shards for each in rows.examples(group.read_shard(side)) if each.is_original]
+
+    def rows_manifest(self) -> Any:
+        """Return the manifest of the rows; raises where there are none yet."""
+        group = Cache(self.configuration.cache_path).group(rows.NAME)
+        if not group.manifest_path().exists():
+            raise ConfigurationError(
+                "rows in the cache", f"none in {self.configuration.cache_path}", "run `distill augment` first"
+            )
+        return group.manifest()
+
+    def recipe(self) -> "Recipe":
+        """Return the configured recipe for this teacher and student."""
+        from distill.recipe import load_recipe
+        from distill.shape import ModelShape
+        from distill.student import student_shape
+
+        settings = self.configuration.train
+        student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
+        return load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+
+    # Stages
+
+    def augment(self) -> dict[str, Any]:
+        """Write originals and copies to the cache; return the accounting."""
+        augment = beam_stage("augment")
+        start = time.monotonic()
+        manifest, work = augment(self.configuration, self.scan, self.limit, self.engine())
+        accounting = {**self.scan.accounting(), **manifest.accounting, "rows": manifest.rows}
+        self.note("augment", seconds=time.monotonic() - start, **work, accounting=accounting)
+        return accounting
+
+    def teach(self) -> dict[str, Any]:
+        """Ask the teacher for every signal the recipe needs; return how many rows were asked and copied."""
+        from distill.shape import ModelShape
+        from schemas.signal import logits
+
+        self.rows_manifest()
+        teach = beam_stage("teach")
+        start = time.monotonic()
+        signals = {column.signal for column in self.recipe().columns} | {logits()}
+        if self.configuration.train.teacher == "live":
+            signals = {logits()}
+        shape = ModelShape.of_checkpoint(self.teacher)
+        work = teach(self.configuration, self.teacher, shape, signals, self.engine())
+        self.note("teach", seconds=time.monotonic() - start, **work)
+        return work
+
+    def train(self) -> "list[ArmResult]":
+        """Train and evaluate all arms, and write the report."""
+        from distill.arms import Arms, Splits
+        from distill.needs import identity_of
+        from pipelines.report import write_report
+
+        manifest = self.rows_manifest()
+        start = time.monotonic()
+        identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
+        arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
+        results = arms.run()
+        accounting = {**self.scan.accounting(), **manifest.accounting, "rows": manifest.rows}
+        write_report(self.configuration, results, accounting, identity)
+        self.note("train", seconds=time.monotonic() - start)
+        return results
+
+    def engine(self) -> "Engine":
+        """Return the engine with the configured workers and the options after `--`."""
+        from pipelines.engine import Engine
+
+        return Engine.of(self.configuration.workers.count, self.runner_options, self.debug)
+
+    def note(self, stage: str, **facts: Any) -> None:
+        """Write what changes from run to run, and so is part of no digest, to run.json."""
+        path = self.output / "run.json"
+        notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        notes["machine"] = {"python": platform.python_version(), "system": platform.platform()}
+        notes["versions"] = {name: installed(name) for name in VERSIONS}
+        notes["configuration"] = self.configuration.model_dump(mode="json")
+        notes.setdefault("stages", {})[stage] = facts
+        write_text(path, json.dumps(notes, indent=1) + "\n")
+
+
+def beam_stage(name: str) -> Any:
+    """Return a stage's function; raises `ConfigurationError` where Beam is not installed."""
+    import importlib
+
+    try:
+        return getattr(importlib.import_module(f"pipelines.{name}"), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
+            raise
+        raise ConfigurationError(
+            f"the packages that `distill {name}` needs",
+            f"no module `{error.name}`",
+            "pip install 'offline-distill[pipelines]'; training from a cache needs none of them",
+        ) from None
+
+
+def training_progress(name: str) -> Any:
+    """Return a function that shows how far the training of an arm is."""
+    progress: list[Progress] = []
+
+    def show(done: int, total: int, note: str) -> None:
+        if not progress:
+            progress.append(Progress(f"train {name}", total, "steps"))
+        progress[0].show(done, note)
+
+    return show
+
+
+def installed(package: str) -> str | None:
+    """Return the version of an installed package."""
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return None

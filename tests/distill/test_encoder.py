@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+from conftest import configuration, save
+from transformers import AutoModel, BertForSequenceClassification
+
+from distill.batch import Batch
+from distill.encoder import Encoder
+from distill.tokens import Tokenizer
+from schemas.checkpoint import Checkpoint
+from schemas.errors import ModelError
+from schemas.signal import attention_scores, hidden, logits
+from schemas.task import Task
+
+TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+TEXTS = [("a good film",), ("the plot was very bad and the script is weak",), ("superb!",)]
+
+
+def batch_of(tokenizer: Tokenizer, texts=TEXTS) -> Batch:
+    encoded = tokenizer.encode(texts)
+    return Batch.of(
+        np.arange(len(texts)),
+        [np.array(ids) for ids in encoded.input_ids],
+        [np.array(ids) for ids in encoded.token_type_ids],
+        padding=tokenizer.padding,
+    )
+
+
+def test_signals_equal_what_transformers_gives(teacher_folder):
+    checkpoint = Checkpoint.find(str(teacher_folder))
+    encoder, tokenizer = Encoder.load(checkpoint, TASK), Tokenizer.load(checkpoint, 32)
+    batch = batch_of(tokenizer)
+    plain = BertForSequenceClassification.from_pretrained(teacher_folder, attn_implementation="eager").eval()
+    with torch.no_grad():
+        read = encoder.read(batch, [logits(), *map(hidden, range(5)), *map(attention_scores, range(1, 5))])
+        expected = plain(
+            input_ids=batch.input_ids,
+            attention_mask=batch.mask.long(),
+            output_hidden_states=True,
+            output_attentions=True,
+        )
+    torch.testing.assert_close(read[logits()], expected.logits)
+    for layer in range(5):
+        torch.testing.assert_close(read[hidden(layer)], expected.hidden_states[layer][batch.mask])
+    for block in range(1, 5):
+        at = 0
+        for row, length in enumerate(batch.lengths.tolist()):
+            scores = read[attention_scores(block)][at : at + 4 * length**2].view(4, length, length)
+            torch.testing.assert_close(scores.softmax(-1), expected.attentions[block - 1][row, :, :length, :length])
+            at += 4 * length**2
+        assert at == read[attention_scores(block)].numel()
+
+
+def test_a_row_reads_the_same_alone_and_padded(teacher_folder):
+    checkpoint = Checkpoint.find(str(teacher_folder))
+    encoder, tokenizer = Encoder.load(checkpoint, TASK), Tokenizer.load(checkpoint, 32)
+    signals = [logits(), hidden(4), attention_scores(2)]
+    with torch.no_grad():
+        together = encoder.read(batch_of(tokenizer), signals)
+        alone = [encoder.read(batch_of(tokenizer, [texts]), signals) for texts in TEXTS]
+    for signal in signals:
+        torch.testing.assert_close(together[signal], torch.cat([each[signal] for each in alone]))
+
+
+def test_special_tokens_in_a_text_are_text(teacher_folder):
+    tokenizer = Tokenizer.load(Checkpoint.find(str(teacher_folder)), 32)
+    ids = tokenizer.encode([("a [SEP] b",)]).input_ids[0]
+    assert ids.count(tokenizer.backend.sep_token_id) == 1
+    assert tokenizer.encode([("a [MASK]",)]).input_ids[0].count(tokenizer.backend.mask_token_id) == 0
+
+
+def test_cut_rows_are_counted(teacher_folder):
+    tokenizer = Tokenizer.load(Checkpoint.find(str(teacher_folder)), 5)
+    encoded = tokenizer.encode([("a good film",), ("a good film and more",)])
+    assert (encoded.cut, [len(ids) for ids in encoded.input_ids]) == (1, [5, 5])
+
+
+def test_a_head_that_was_just_initialised_is_refused(tmp_path):
+    model = BertForSequenceClassification(configuration())
+    save(model.bert, tmp_path)
+    with pytest.raises(ModelError, match=r"classifier\.bias"):
+        Encoder.load(Checkpoint.find(str(tmp_path)), TASK)
+
+
+def test_labels_in_another_order_are_refused_with_both_maps(teacher_folder):
+    task = Task(texts=("sentence",), labels=("positive", "negative"))
+    with pytest.raises(ModelError, match=r"0: 'positive'") as caught:
+        Encoder.load(Checkpoint.find(str(teacher_folder)), task)
+    assert "labels: [negative, positive]" in caught.value.remedy
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path):
+    save(BertForSequenceClassification(configuration(vocab_size=50)), tmp_path)
+    with pytest.raises(ModelError, match="50 pieces"):
+        Tokenizer.load(Checkpoint.find(str(tmp_path)), 32)
+
+
+def test_pickled_weights_and_remote_code_are_refused(teacher_folder, tmp_path):
+    model = AutoModel.from_pretrained(teacher_folder)
+    (tmp_path / "a").mkdir()
+    model.config.save_pretrained(tmp_path / "a")
+    (tmp_path / "a" / "pytorch_model.bin").write_bytes(b"canary")
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin"):
+        Checkpoint.find(str(tmp_path / "a"))
+    model.config.auto_map = {"AutoModel": "evil.Evil"}
+    model.save_pretrained(tmp_path / "b")
+    with pytest.raises(ModelError, match="auto_map"):
+        Checkpoint.find(str(tmp_path / "b"))

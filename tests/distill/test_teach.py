@@ -1,0 +1,224 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import originals, write_rows
+from safetensors.torch import load_file, save_file
+
+from distill.encoder import Encoder
+from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
+from distill.packed import PackedReader
+from distill.teach import ShardTeacher
+from distill.teacher import CachedTeacher, LiveTeacher
+from distill.tokens import Tokenizer
+from distill.training_rows import TrainingRows
+from schemas import tokens
+from schemas.answers import Answers, Status
+from schemas.cache import Cache
+from schemas.checkpoint import Checkpoint
+from schemas.codec import Codec
+from schemas.configuration import Teaching
+from schemas.errors import IntegrityError
+from schemas.signal import Family, attention_scores, hidden, logits
+from schemas.task import Task
+
+TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+SIGNALS = frozenset({logits(), hidden(0), hidden(2), hidden(4), attention_scores(2), attention_scores(4)})
+SHARDS = 2
+
+
+class CountingEncoder(Encoder):
+    """Counts the rows it was asked for."""
+
+    rows = 0
+
+    def read(self, batch, signals):
+        self.rows += len(batch.rows)
+        return super().read(batch, signals)
+
+
+def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=256) -> ShardTeacher:
+    teaching = Teaching(codec=codec, max_length=32, batch_tokens=budget)
+    identity = identity_of(checkpoint, teaching, threads=1)
+    encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model)
+    groups = tuple(wanted_groups(cache, signals, encoder.shape, codec, identity))
+    return ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
+
+
+def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
+    """Teach all shards and publish; return the teacher and the sums of work."""
+    teacher = shard_teacher(cache, checkpoint, signals, codec)
+    works = [teacher.teach(shard) for shard in range(SHARDS)]
+    token_group = cache.group(tokens.name(teacher.tokenizer.fingerprint, 32))
+    token_group.publish_manifest({"tokenizer": teacher.tokenizer.fingerprint}, SHARDS)
+    for answers in teacher.groups:
+        cache.group(answers.name).publish_manifest(teacher.settings(answers), SHARDS)
+    return teacher, sum(work.asked for work in works), sum(work.copied for work in works)
+
+
+def opened(cache, checkpoint, teacher, signals=SIGNALS):
+    group = tokens.name(checkpoint.tokenizer_fingerprint, 32)
+    rows = TrainingRows.of(cache, group, teacher.tokenizer.padding)
+    return rows, CachedTeacher(open_readers(cache, signals, rows, teacher.identity))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    cache = Cache(tmp_path / "cache")
+    write_rows(cache, originals(40), SHARDS)
+    return cache
+
+
+@pytest.fixture
+def checkpoint(teacher_folder):
+    return Checkpoint.find(str(teacher_folder))
+
+
+@pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3)])
+def test_cached_answers_equal_live_ones(cache, checkpoint, codec, tolerance):
+    teacher, asked, _ = teach(cache, checkpoint, codec=codec)
+    assert asked == teacher.encoder.rows == 40
+    rows, cached = opened(cache, checkpoint, teacher)
+    live = LiveTeacher(teacher.encoder)
+    for some in np.random.default_rng(0).permutation(40).reshape(5, 8):
+        batch = rows.batch(some)
+        expected = live.answer(batch, SIGNALS)
+        found = cached.answer(batch, SIGNALS)
+        for signal in SIGNALS:
+            torch.testing.assert_close(found[signal], expected[signal], rtol=tolerance, atol=tolerance)
+
+
+def test_a_second_time_asks_nothing_and_changes_no_byte(cache, checkpoint):
+    teach(cache, checkpoint)
+    before = {path: path.read_bytes() for path in cache.path.rglob("*") if path.is_file()}
+    teacher, asked, copied = teach(cache, checkpoint)
+    assert (asked, copied, teacher.encoder.rows) == (0, 0, 0)
+    assert before == {path: path.read_bytes() for path in cache.path.rglob("*") if path.is_file()}
+
+
+def test_new_rows_alone_are_asked_for(cache, checkpoint):
+    teach(cache, checkpoint)
+    write_rows(cache, originals(50), SHARDS)
+    teacher, asked, copied = teach(cache, checkpoint)
+    assert (asked, copied, teacher.encoder.rows) == (10, 40, 10)
+    rows, cached = opened(cache, checkpoint, teacher)
+    batch = rows.batch(np.arange(50))
+    expected = LiveTeacher(teacher.encoder).answer(batch, SIGNALS)
+    for signal, values in cached.answer(batch, SIGNALS).items():
+        torch.testing.assert_close(values, expected[signal], rtol=1e-5, atol=1e-5)
+
+
+def test_another_recipes_layers_go_into_a_group_of_their_own(cache, checkpoint):
+    teach(cache, checkpoint)
+    teacher, *_ = teach(cache, checkpoint, SIGNALS | {hidden(1), hidden(3)})
+    names = {answers.name for _, answers in teacher_groups(cache)}
+    assert names == {
+        "teacher.logits.f32",
+        "teacher.hidden.0-2-4.f32",
+        "teacher.hidden.1-3.f32",
+        "teacher.attention.2-4.f32",
+    }
+    rows, cached = opened(cache, checkpoint, teacher, {hidden(1), hidden(2)})
+    batch = rows.batch(np.arange(8))
+    expected = LiveTeacher(teacher.encoder).answer(batch, {hidden(1), hidden(2)})
+    for signal, values in cached.answer(batch, {hidden(1), hidden(2)}).items():
+        torch.testing.assert_close(values, expected[signal], rtol=1e-5, atol=1e-5)
+
+
+def test_a_changed_teacher_makes_the_cache_stale_and_every_mismatch_is_listed(cache, checkpoint, tmp_path):
+    teacher, *_ = teach(cache, checkpoint)
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for path in checkpoint.path.iterdir():
+        (changed / path.name).write_bytes(path.read_bytes())
+    weights = load_file(changed / "model.safetensors")
+    save_file(
+        {**weights, "classifier.bias": weights["classifier.bias"] + 1}, changed / "model.safetensors", {"format": "pt"}
+    )
+    other = Checkpoint.find(str(changed))
+    rows, _ = opened(cache, checkpoint, teacher)
+    with pytest.raises(IntegrityError) as caught:
+        open_readers(cache, SIGNALS, rows, {**teacher.identity, "fingerprint": other.fingerprint})
+    for name in ("teacher.logits.f32", "teacher.hidden.0-2-4.f32", "teacher.attention.2-4.f32"):
+        assert f"{name}: stale" in caught.value.found
+    assert "distill teach" in caught.value.remedy
+    _, asked, copied = teach(cache, other)
+    assert (asked, copied) == (40, 0)
+
+
+def test_rows_that_changed_after_teaching_are_refused(cache, checkpoint):
+    teacher, *_ = teach(cache, checkpoint)
+    write_rows(cache, originals(41), SHARDS)
+    with pytest.raises(IntegrityError, match="other rows"):
+        opened(cache, checkpoint, teacher)
+
+
+def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, checkpoint):
+    """Every other row's hidden states are made too large for f16."""
+    teacher = shard_teacher(cache, checkpoint, frozenset({logits(), hidden(1)}), Codec.F16)
+
+    class Loud(CountingEncoder):
+        def read(self, batch, signals):
+            answers = super().read(batch, signals)
+            at = 0
+            for row, length in zip(batch.rows, batch.lengths, strict=True):
+                if row % 2:
+                    answers[hidden(1)][at : at + length] *= 1e9
+                at += length
+            return answers
+
+    teacher = replace(teacher, encoder=Loud(teacher.encoder.model))
+    for shard in range(SHARDS):
+        teacher.teach(shard)
+    cache.group(tokens.name(teacher.tokenizer.fingerprint, 32)).publish_manifest({}, SHARDS)
+    manifests = {}
+    for answers in teacher.groups:
+        manifests[answers.family] = cache.group(answers.name).publish_manifest(teacher.settings(answers), SHARDS)
+    sizes = [side.rows for side in manifests[Family.HIDDEN].shards]
+    odd = sum(size // 2 for size in sizes)
+    assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": odd}
+    assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0}
+    _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
+    assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
+    assert cached.kept([logits()]).all()
+
+
+def test_the_statistics_say_what_was_kept(cache, checkpoint):
+    teacher, *_ = teach(cache, checkpoint)
+    rows, cached = opened(cache, checkpoint, teacher)
+    everything = cached.answer(rows.batch(np.arange(40)), {logits()})[logits()]
+    low, high = cache.group("teacher.logits.f32").manifest().ranges["logits"]
+    assert (low, high) == (everything.min().item(), everything.max().item())
+
+
+def test_a_crafted_shard_with_other_sizes_is_refused(cache, checkpoint):
+    teacher, *_ = teach(cache, checkpoint)
+    answers = next(a for a in teacher.groups if a.family is Family.HIDDEN)
+    group = cache.group(answers.name)
+    side = group.manifest().shards[0]
+    table = group.read_shard(side)
+    with group.writer(0, answers.schema) as writer:
+        ids = table.column("id").to_numpy()
+        sizes = np.full(len(ids), 7)
+        values = np.zeros(7 * len(ids), np.float32)
+        writer.write(answers.to_batch(ids, [Status.KEPT] * len(ids), values, sizes))
+        writer.commit(settings=side.settings, input=side.input, accounting={})
+    group.publish_manifest(teacher.settings(answers), SHARDS)
+    rows, cached = opened(cache, checkpoint, teacher)
+    with pytest.raises(IntegrityError, match="as many numbers a row"):
+        cached.answer(rows.batch(np.arange(40)), SIGNALS)
+
+
+def test_names_of_groups():
+    assert Answers("large", Family.HIDDEN, (0, 3), 8, Codec.F16).name == "large.hidden.0-3.f16"
+    assert Answers("teacher", Family.LOGITS, (), 2, Codec.F32).name == "teacher.logits.f32"
+
+
+def test_shards_are_opened_when_first_wanted(cache, checkpoint):
+    teacher, *_ = teach(cache, checkpoint)
+    rows, cached = opened(cache, checkpoint, teacher)
+    reader: PackedReader = cached.readers[hidden(2)]
+    assert not reader.mapped
+    cached.answer(rows.batch(np.array([0])), {hidden(2)})
+    assert list(reader.mapped) == [0]
