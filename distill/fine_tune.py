@@ -20,14 +20,14 @@ from schemas.errors import DataError
 from schemas.example import Example
 
 
-def make_teacher(
+def fine_tune(
     configuration: Configuration,
     base: Checkpoint,
     originals: Sequence[Example],
     dev: Sequence[Example],
     progress: ProgressOf,
 ) -> Checkpoint:
-    """Fine-tune a model on the labelled originals, as `teacher: finetune <model>` asks; return the teacher's folder."""
+    """Return the teacher made from a base model; it is made once and kept in the folder of the run."""
     settings = configuration.fine_tuning
     labelled = [example for example in originals if example.label is not None]
     if not labelled:

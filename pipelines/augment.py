@@ -1,5 +1,7 @@
 """The augment stage: originals are shuffled to their shards, once and as text; each shard grows by itself."""
 
+import importlib
+import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
+from augment import strategies
 from augment.shard import NAME as CANDIDATES
 from augment.shard import ShardAugmenter, Strategy
 from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
@@ -60,20 +63,13 @@ class AugmentStage:
         """Load the strategy, `None` where no copies are wanted."""
         if self.masked_language_model is None:
             return None
-        from augment.masked_language_model import MaskedLanguageModel
-        from augment.strategies.tinybert import TinyBert
-        from augment.vectors import Vectors
-
-        settings = self.augmentation
-        return TinyBert(
-            model=MaskedLanguageModel.load(self.masked_language_model, self.threads),
-            vectors=Vectors.load(self.vectors) if self.vectors else None,
-            context=settings.context,
-            top=settings.candidates,
-            batch_tokens=settings.batch_tokens,
-            copies=settings.copies,
-            probability=settings.probability,
+        module = importlib.import_module(f"augment.strategies.{self.augmentation.strategy}")
+        return module.load(
+            self.augmentation,
             seed=self.seed,
+            threads=self.threads,
+            masked_language_model=self.masked_language_model,
+            vectors=self.vectors,
         )
 
 
@@ -130,10 +126,10 @@ def augment(
 def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
     """Find the models and say what the groups depend on."""
     settings = configuration.augment
-    if settings.strategy != "tinybert":
-        raise ConfigurationError(
-            "a strategy: tinybert", f"augment.strategy: `{settings.strategy}`", "correct `augment.strategy`"
-        )
+    known = strategy_names()
+    if settings.strategy not in known:
+        found = f"augment.strategy: `{settings.strategy}`"
+        raise ConfigurationError(f"a strategy: {', '.join(known)}", found, "correct `augment.strategy`")
     checkpoint = vectors = None
     proposing: dict[str, Any] = {"strategy": "none"}
     drawing: dict[str, Any] = {"copies": 0}
@@ -162,6 +158,11 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         drawing=drawing,
         log=WorkLog(cache.path / "work" / "augment", new_run()),
     )
+
+
+def strategy_names() -> list[str]:
+    """Return the names of the strategies: the files of their folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(strategies.__path__))
 
 
 def find_vectors(settings: Augmentation, cache: Cache) -> Path | None:

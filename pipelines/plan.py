@@ -1,243 +1,217 @@
 """The plan: what is done, what would be done, and what it costs, before anything is paid."""
 
+import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
+from distill.batch import Batch
+from distill.encoder import Encoder, load_model
+from distill.needs import identity_of, wanted_groups
+from distill.recipe import Recipe, load_recipe
+from distill.student import student_shape
+from distill.tokens import Tokenizer
 from pipelines.progress import duration, size
 from pipelines.read import first_examples
-from pipelines.run import Run
+from pipelines.report import accounted
+from pipelines.run import Run, beam_module
 from schemas import rows
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.example import Example
-
-if TYPE_CHECKING:
-    from distill.encoder import Encoder
-    from distill.tokens import Tokenizer
-    from schemas.signal import Signal
+from schemas.signal import Signal, logits
+from schemas.store import existing_parent
 
 SAMPLE = 64
-BYTES_AROUND_A_ROW = 24
-"""Id, status and list offset of a row of answers; headers of record batches come on top and vanish beside them."""
+BYTES_AROUND_ANSWERS = 24
+"""Id, status and list offset of a row; what stands around a record batch vanishes beside it."""
+BYTES_AROUND_TEXT = 100
+BYTES_PER_CANDIDATE = 14
+BYTES_PER_TOKEN = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One stage: what it would do, bytes on disk, seconds, and how much of it is done."""
+
+    stage: str
+    work: str
+    bytes: float
+    seconds: float
+    state: str
 
 
 @dataclass
 class Plan:
-    """What the stages of a run would do."""
+    """What became of the rows that were read, what the stages would do, and what to look out for."""
 
     accounting: dict[str, int]
-    copies: int = 0
-    tokens_per_row: float = 0.0
-    lines: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+
+class Planner:
+    """Asks the models for a small sample of rows and extrapolates; writes nothing but rejects."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.configuration = run.configuration
+        self.cache = Cache(run.configuration.cache_path)
+        self.workers = run.configuration.workers.count or cores()
+        self.copies = 0
+        self.warnings: list[str] = []
+
+    def plan(self) -> Plan:
+        """Return the plan of all stages."""
+        accounting = self.run.scan.accounting()
+        torch.set_num_threads(self.configuration.workers.threads)
+        lines = [self.augmentation(), self.teaching()]
+        torch.set_num_threads(cores())
+        lines.append(self.training())
+        needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
+        if needed > free:
+            self.warnings.append(
+                f"the cache needs about {size(needed)} and {self.cache.path} has {size(free)} free: "
+                "lower augment.copies, or set teach.codec=f16 or train.teacher=live"
+            )
+        return Plan(accounting, lines, self.warnings)
+
+    # What is extrapolated from
+
+    @cached_property
+    def sample(self) -> list[Example]:
+        """Rows from the head of the data."""
+        return first_examples(self.configuration, self.run.scan, SAMPLE)
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The teacher, or the model it is to be made from, which costs the same."""
+        return Checkpoint.find(self.configuration.base_teacher or self.configuration.teacher)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The teacher as workers load it."""
+        if self.configuration.base_teacher is None:
+            return Encoder.load(self.checkpoint, self.configuration.task)
+        return Encoder(load_model(self.checkpoint, **self.configuration.task.model_labels())[0].eval())
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The sample as the teacher reads it."""
+        tokenizer = Tokenizer.load(self.checkpoint, self.configuration.teach.max_length)
+        encoded = tokenizer.encode([example.texts for example in self.sample])
+        if encoded.cut:
+            self.warnings.append(f"{encoded.cut} of {len(self.sample)} rows looked at are cut at `teach.max_length`")
+        ids, segments = ([np.array(row) for row in part] for part in (encoded.input_ids, encoded.token_type_ids))
+        return Batch.of(np.arange(len(ids)), ids, segments, padding=tokenizer.padding)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The configured recipe."""
+        settings = self.configuration.train
+        student = student_shape(self.configuration.student, self.checkpoint, self.configuration.task)
+        return load_recipe(settings.recipe, student, self.encoder.shape, settings.dials)
+
     @property
-    def rows(self) -> int:
-        """Rows after augmentation, at most."""
-        return self.accounting["kept"] + self.copies
+    def kept(self) -> int:
+        """Distinct rows read."""
+        return self.run.scan.kept
+
+    @property
+    def grown(self) -> int:
+        """Rows after augmentation."""
+        return self.kept + self.copies
+
+    # Stages
+
+    def augmentation(self) -> Line:
+        """Propose words for the sample and draw its copies."""
+        text = sum(len(text.encode()) for example in self.sample for text in example.texts) / len(self.sample)
+        state = "begun" if self.cache.group(rows.NAME).manifest_path().exists() else "to do"
+        if not self.configuration.augment.copies:
+            return Line("augment", f"{self.kept:,} rows, no copies", self.kept * (text + BYTES_AROUND_TEXT), 0.0, state)
+        strategy = beam_module("augment").make_stage(self.configuration, self.cache).strategy()
+        strategy.propose(self.sample[:4])
+        seconds, positions = timed(lambda: strategy.propose(self.sample))
+        share = self.kept / len(self.sample)
+        drawn = [strategy.draw(example, each)[0] for example, each in zip(self.sample, positions, strict=True)]
+        self.copies = round(sum(map(len, drawn)) * share)
+        words = sum(map(len, positions)) * share
+        space = self.grown * (text + BYTES_AROUND_TEXT)
+        space += words * self.configuration.augment.candidates * BYTES_PER_CANDIDATE
+        work = f"{self.kept:,} rows, {words:,.0f} words to propose for, about {self.copies:,} copies"
+        return Line("augment", work, space, seconds * share / self.workers, state)
+
+    def teaching(self) -> Line:
+        """Ask the teacher for the sample, with all signals that the recipe needs."""
+        live = self.configuration.train.teacher == "live"
+        signals = {logits()} | (set() if live else {column.signal for column in self.recipe.columns})
+        identity: dict[str, Any] = {}
+        if self.configuration.base_teacher is None:
+            identity = identity_of(self.checkpoint, self.configuration.teach, self.configuration.workers.threads)
+        groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
+        tokens = self.grown * self.batch.lengths.mean()
+        space = tokens * BYTES_PER_TOKEN
+        for answers in groups:
+            numbers = answers.size(self.batch.lengths).mean() * len(answers.signals)
+            space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
+        names = [answers.name for answers in groups]
+        done = sum(self.cache.group(name).manifest_path().exists() for name in names)
+        work = f"{self.grown:,} rows, {tokens:,.0f} tokens into {', '.join(names)}"
+        seconds = self.forward_seconds(signals) * self.grown / len(self.sample) / self.workers
+        return Line("teach", work, space, seconds, f"{done} of {len(names)} groups begun")
+
+    def training(self) -> Line:
+        """Take a step for three forward passes of a student, and a student for its share of the teacher's depth."""
+        settings = self.configuration.train
+        steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
+        student = student_shape(self.configuration.student, self.checkpoint, self.configuration.task)
+        depth = student.layers / self.encoder.shape.layers
+        step = 3 * depth * self.forward_seconds({logits()}) * settings.batch / len(self.sample)
+        results = [self.run.output / "students" / arm / "result.json" for arm in settings.arms]
+        work = f"{len(settings.arms)} students, {steps:,} steps of {settings.batch} rows each"
+        done = f"{sum(path.exists() for path in results)} of {len(results)} begun or done"
+        return Line("train", work, 0.0, step * steps * len(settings.arms), done)
+
+    def forward_seconds(self, signals: set[Signal]) -> float:
+        """Time the teacher on the sample, after a warm-up."""
+        with torch.inference_mode():
+            self.encoder.read(self.batch, signals)
+            return timed(lambda: self.encoder.read(self.batch, signals))[0]
 
 
-def make_plan(run: Run) -> Plan:
-    """Read the data, ask models for a small sample of rows, and extrapolate; nothing is written but rejects."""
-    from distill.encoder import load_model
-    from distill.shape import ModelShape
-    from distill.student import student_shape
-    from distill.tokens import Tokenizer
-
-    configuration = run.configuration
-    plan = Plan(run.scan.accounting())
-    workers = configuration.workers.count or processors()
-    sample = first_examples(configuration, run.scan, SAMPLE)
-    checkpoint = Checkpoint.find(configuration.base_teacher or configuration.teacher)
-    tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
-    plan_augmentation(run, plan, sample, workers)
-    encoder = encoder_for_timing(run, checkpoint, load_model)
-    shape = ModelShape.of(encoder.model.config)
-    student = student_shape(configuration.student, checkpoint, configuration.task)
-    recipe = recipe_of(run, student, shape)
-    plan_teaching(run, plan, sample, encoder, tokenizer, {c.signal for c in recipe.columns}, workers)
-    total = configuration.train.steps or sum(recipe.steps(plan.rows, configuration.train.batch))
-    arms = len(configuration.train.arms)
-    seconds = step_seconds(run, sample, tokenizer, encoder, student.layers / shape.layers)
-    trained = sum(
-        (configuration.output_path / "students" / arm / "result.json").exists() for arm in configuration.train.arms
-    )
-    work = f"{arms} students × {total:,} steps of {configuration.train.batch} rows"
-    plan.lines.append(("train", work, "", duration(seconds * total * arms), f"{trained} of {arms} done"))
-    return plan
-
-
-def plan_augmentation(run: Run, plan: Plan, sample: Sequence[Example], workers: int) -> None:
-    """Propose words for the sample, and say what the whole would take."""
-    from pipelines.augment import make_stage
-
-    cache = Cache(run.configuration.cache_path)
-    kept = plan.accounting["kept"]
-    settings = run.configuration.augment
-    done = "done" if cache.group(rows.NAME).manifest_path().exists() else "to do"
-    text = sum(len(text.encode()) for example in sample for text in example.texts) / len(sample)
-    if not settings.copies:
-        plan.lines.append(("augment", f"{kept:,} rows, no copies", size(kept * (text + 60)), duration(0), done))
-        return
-    strategy = make_stage(run.configuration, cache).strategy()
-    assert strategy is not None
-    strategy.propose(sample[:4])
-    seconds, positions = timed(lambda: strategy.propose(sample))
-    copies = sum(len(strategy.draw(example, each)[0]) for example, each in zip(sample, positions, strict=True))
-    plan.copies = round(copies / len(sample) * kept)
-    words = sum(map(len, positions)) / len(sample) * kept
-    work = f"{kept:,} rows, {words:,.0f} words to propose for, about {plan.copies:,} copies"
-    space = plan.rows * (text + 100) + words * settings.candidates * 12
-    plan.lines.append(("augment", work, size(space), duration(seconds / len(sample) * kept / workers), done))
-
-
-def plan_teaching(
-    run: Run,
-    plan: Plan,
-    sample: Sequence[Example],
-    encoder: "Encoder",
-    tokenizer: "Tokenizer",
-    signals: "set[Signal]",
-    workers: int,
-) -> None:
-    """Ask the teacher for the sample, and say what the whole would take, group by group."""
-    from distill.batch import Batch
-    from distill.needs import identity_of, wanted_groups
-    from distill.shape import ModelShape
-    from schemas.signal import logits
-
-    configuration = run.configuration
-    cache = Cache(configuration.cache_path)
-    live = configuration.train.teacher == "live"
-    signals = {logits()} if live else signals | {logits()}
-    encoded = tokenizer.encode([example.texts for example in sample])
-    lengths = np.array([len(ids) for ids in encoded.input_ids], np.int64)
-    plan.tokens_per_row = float(lengths.mean())
-    order = np.argsort(lengths, kind="stable")
-    batch = Batch.of(
-        order,
-        [np.array(encoded.input_ids[i]) for i in order],
-        [np.array(encoded.token_type_ids[i]) for i in order],
-        padding=tokenizer.padding,
-    )
-    seconds = forward_seconds(encoder, batch, signals) / len(sample) * plan.rows / workers
-    identity = {}
-    if configuration.base_teacher is None:
-        checkpoint = Checkpoint.find(configuration.teacher)
-        identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
-    shape = ModelShape.of(encoder.model.config)
-    groups = wanted_groups(cache, signals, shape, configuration.teach.codec, identity)
-    space = 0.0
-    names = []
-    for answers in groups:
-        numbers = answers.size(lengths).mean() * len(answers.signals)
-        space += plan.rows * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_A_ROW)
-        names.append(answers.name)
-    space += plan.rows * plan.tokens_per_row * 5
-    done = sum(cache.group(name).manifest_path().exists() for name in names)
-    work = f"{plan.rows:,} rows, {plan.rows * plan.tokens_per_row:,.0f} tokens: {', '.join(names)}"
-    plan.lines.append(("teach", work, size(space), duration(seconds), f"{done} of {len(names)} groups done"))
-    free = free_bytes(configuration.cache_path)
-    if space > free:
-        plan.warnings.append(
-            f"the cache needs about {size(space)} and {configuration.cache_path} has {size(free)} free: "
-            "lower augment.copies, set teach.codec=f16, or train.teacher=live"
-        )
-    if encoded.cut:
-        plan.warnings.append(f"{encoded.cut} of {len(sample)} sampled rows are cut at {tokenizer.max_length} pieces")
-
-
-def encoder_for_timing(run: Run, checkpoint: Checkpoint, load_model: Callable) -> "Encoder":
-    """Load the teacher as the workers do; a base model still to be fine-tuned costs the same."""
-    import torch
-
-    from distill.encoder import Encoder
-
-    torch.set_num_threads(run.configuration.workers.threads)
-    if run.configuration.base_teacher is None:
-        return Encoder.load(checkpoint, run.configuration.task)
-    return Encoder(load_model(checkpoint, **run.configuration.task.model_labels())[0].eval())
-
-
-def recipe_of(run: Run, student: object, teacher: object):
-    """Return the configured recipe without making a teacher first."""
-    from distill.recipe import load_recipe
-
-    settings = run.configuration.train
-    return load_recipe(settings.recipe, student, teacher, settings.dials)  # type: ignore[arg-type]
-
-
-def forward_seconds(encoder: "Encoder", batch, signals) -> float:
-    """Time the teacher on a batch, after a warm-up."""
-    import torch
-
-    with torch.inference_mode():
-        encoder.read(batch, signals)
-        return timed(lambda: encoder.read(batch, signals))[0]
-
-
-def step_seconds(
-    run: Run, sample: Sequence[Example], tokenizer: "Tokenizer", encoder: "Encoder", depth: float
-) -> float:
-    """Estimate a training step: three forwards of a batch of the teacher, scaled to the student's depth."""
-    import torch
-
-    from distill.batch import Batch
-    from schemas.signal import logits
-
-    torch.set_num_threads(processors())
-    encoded = tokenizer.encode([example.texts for example in sample[: run.configuration.train.batch]])
-    batch = Batch.of(
-        np.arange(len(encoded.input_ids)),
-        [np.array(ids) for ids in encoded.input_ids],
-        [np.array(ids) for ids in encoded.token_type_ids],
-        padding=tokenizer.padding,
-    )
-    seconds = forward_seconds(encoder, batch, {logits()})
-    return 3 * seconds * depth * run.configuration.train.batch / len(encoded.input_ids)
-
-
-def timed(work: Callable):
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """Return the seconds something took, and what it gave."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
 
 
-def processors() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
-    import os
-
     return len(os.sched_getaffinity(0))
 
 
-def free_bytes(path) -> int:
-    """Return the bytes free where a folder lies or will lie."""
-    import shutil
-
-    from schemas.store import existing_parent
-
-    return shutil.disk_usage(existing_parent(path)).free
+def free_bytes(cache: Cache) -> int:
+    """Return the bytes free where a cache lies or will lie."""
+    return shutil.disk_usage(existing_parent(cache.path)).free
 
 
 def show_plan(plan: Plan) -> None:
     """Print a plan."""
     console = Console()
-    counts = plan.accounting
-    console.print(
-        f"rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
-        f"{counts['rejected']:,} rejected",
-        highlight=False,
-    )
-    table = Table("stage", "work", "disk", "time", "state", title="plan (estimates from a small sample)")
+    console.print(accounted(plan.accounting), highlight=False)
+    table = Table("stage", "work", "disk", "time", "state", title="plan (estimated from a small sample)")
     for line in plan.lines:
-        table.add_row(*line)
+        table.add_row(line.stage, line.work, size(line.bytes) if line.bytes else "", duration(line.seconds), line.state)
     console.print(table)
     for warning in plan.warnings:
         console.print(f"warning: {warning}", highlight=False, soft_wrap=True)

@@ -104,12 +104,16 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
             f"{best['metric']} with {best['parameters'] / teacher['parameters']:.1%} of its parameters, "
             f"{faster:.1f} times as fast."
         )
-    counts = report["accounting"]
-    said.append(
-        f"Rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
-        f"{counts['rejected']:,} rejected; {counts.get('copies', 0):,} copies made."
+    return [*said, accounted(report["accounting"])]
+
+
+def accounted(counts: Mapping[str, int]) -> str:
+    """Return what became of the rows that were read."""
+    text = (
+        f"rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
+        f"{counts['rejected']:,} rejected"
     )
-    return said
+    return f"{text}; {counts['copies']:,} copies made" if "copies" in counts else text
 
 
 def number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """A run: the stages of one configuration, each of which goes on where it was."""
 
+import importlib
 import json
 import platform
 import time
@@ -110,7 +111,7 @@ class Run:
 
     def augment(self) -> dict[str, Any]:
         """Write originals and copies to the cache; return the accounting."""
-        augment = beam_stage("augment")
+        augment = beam_module("augment").augment
         start = time.monotonic()
         manifest, work = augment(self.configuration, self.scan, self.limit, self.engine())
         accounting = {**self.scan.accounting(), **manifest.accounting, "rows": manifest.rows}
@@ -123,7 +124,7 @@ class Run:
         from schemas.signal import logits
 
         self.rows_manifest()
-        teach = beam_stage("teach")
+        teach = beam_module("teach").teach
         start = time.monotonic()
         signals = {column.signal for column in self.recipe().columns} | {logits()}
         if self.configuration.train.teacher == "live":
@@ -166,12 +167,10 @@ class Run:
         write_text(path, json.dumps(notes, indent=1) + "\n")
 
 
-def beam_stage(name: str) -> Any:
-    """Return a stage's function; raises `ConfigurationError` where Beam is not installed."""
-    import importlib
-
+def beam_module(name: str) -> Any:
+    """Return a module that needs Beam; raises `ConfigurationError` where that is not installed."""
     try:
-        return getattr(importlib.import_module(f"pipelines.{name}"), name)
+        return importlib.import_module(f"pipelines.{name}")
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
             raise

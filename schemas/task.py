@@ -103,6 +103,8 @@ class Task(BaseModel):
         if self.kind is Kind.REGRESSION:
             try:
                 number = float(field)  # type: ignore[arg-type]
+            except OverflowError:
+                number = math.inf
             except (TypeError, ValueError):
                 raise ValueError("a number") from None
             if not math.isfinite(number):

@@ -1,0 +1,90 @@
+"""Words: where they stand in a text, and which of a tokenizer's pieces they are made of."""
+
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import tokenizers
+
+# Combining marks, control characters and what Unicode has no character for: a BERT normaliser drops them.
+UNSEEN = ("Mn", "Cc", "Cf", "Cn", "Co")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text, split as BERT does: at spaces and punctuation.
+
+    `start` and `end` are character offsets, `text` is what stands there, `form` is its lower case without accents;
+    `piece` is the index of its first piece among the text's, special tokens not counted, `pieces` how many it has.
+    """
+
+    start: int
+    end: int
+    text: str
+    form: str
+    piece: int
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitText:
+    """A text's words in order, and the ids of its pieces."""
+
+    words: tuple[Word, ...]
+    pieces: tuple[int, ...]
+
+
+def literal(tokenizer: Any) -> tokenizers.Tokenizer:
+    """Return the backend of a fast tokenizer as a copy that never cuts or pads, and takes "[MASK]" for plain text."""
+    copy = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.encode_special_tokens = True
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
+
+
+def split(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[SplitText]:
+    """Split texts into words and pieces; the tokenizer is that of `literal`."""
+    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return [
+        SplitText(tuple(words_of(text, encoding.word_ids, encoding.offsets)), tuple(encoding.ids))
+        for text, encoding in zip(texts, encodings, strict=True)
+    ]
+
+
+def words_of(text: str, word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]]) -> Iterator[Word]:
+    """Yield the words of a text from its pieces' words and character offsets."""
+    bounds = [piece for piece in range(len(offsets)) if piece == 0 or begins(text, word_ids, offsets, piece)]
+    for first, after in zip(bounds, [*bounds[1:], len(offsets)], strict=True):
+        start, end = offsets[first][0], offsets[after - 1][1]
+        while start < end and text[start].isspace():
+            start += 1
+        # An accent written as a character of its own belongs to the word, though a normaliser cuts it off.
+        while end < len(text) and not text[end].isascii() and unicodedata.category(text[end]) == "Mn":
+            end += 1
+        if start < end:
+            written = text[start:end]
+            yield Word(start, end, written, form(written), first, after - first)
+
+
+def begins(text: str, word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]], piece: int) -> bool:
+    """Whether a piece begins a word; punctuation ends one also where the tokenizer splits at spaces only."""
+    if word_ids[piece] is None or word_ids[piece] != word_ids[piece - 1]:
+        return True
+    return any(not any(character.isalnum() for character in text[slice(*offsets[each])]) for each in (piece - 1, piece))
+
+
+@lru_cache(maxsize=1 << 16)
+def form(text: str) -> str:
+    """Return a word in lower case, without accents and unseen characters: what words are compared by."""
+    lower = text.lower()
+    if lower.isascii():
+        return lower
+    return "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) not in UNSEEN)
+
+
+def is_eligible(word: Word, stop_words: Collection[str]) -> bool:
+    """Whether a word may be replaced: letters a to z only, and not a stop word."""
+    return word.form.isascii() and word.form.isalpha() and word.form not in stop_words

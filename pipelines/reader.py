@@ -1,0 +1,45 @@
+"""Which reader reads a file: the one its name asks for, or the one the configuration names."""
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+from pipelines import readers
+from pipelines.record import Record, Reject
+from schemas.errors import ConfigurationError
+
+
+class Reader(Protocol):
+    """Reads the rows of a file, good and bad, in order."""
+
+    def __call__(self, path: Path, *, header: bool) -> Iterator[Record | Reject]:
+        """Read a file; `header` says whether a delimited file begins with column names."""
+        ...
+
+
+def reader_for(path: Path, format: str = "auto") -> Reader:
+    """Return the reader of a file; `format` is a file of pipelines/readers, or `auto` for what the name ends in."""
+    known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
+    name = format_of(path, known) if format == "auto" else format
+    if name not in known:
+        suffixes = ", ".join(suffix for module in known.values() for suffix in module.SUFFIXES)
+        raise ConfigurationError(
+            f"a file ending in {suffixes}, or `data.format`: {', '.join(known)}",
+            f"{path}" if format == "auto" else f"data.format: `{format}`",
+            "set `data.format`",
+        )
+    return known[name].records
+
+
+def format_of(path: Path, known: dict[str, ModuleType]) -> str | None:
+    """Return the format that a file's name ends in, `.gz` aside."""
+    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    return next((name for name, module in known.items() if suffix in module.SUFFIXES), None)
+
+
+def reader_modules() -> list[ModuleType]:
+    """Return the files of pipelines/readers, in order of name."""
+    return [import_module(f"{readers.__name__}.{found.name}") for found in pkgutil.iter_modules(readers.__path__)]
