@@ -64,10 +64,7 @@ def from_table(table: pa.Table) -> dict[int, tuple[Position, ...]]:
     for batch in table.to_batches():
         structs = batch.column("positions").flatten()
         text, start, end, source, words, scores = (column.to_pylist() for column in structs.flatten())
-        every = [
-            Position(*fields, Source(where), tuple(possible), tuple(score))
-            for *fields, where, possible, score in zip(text, start, end, source, words, scores, strict=True)
-        ]
+        every = list(map(Position, text, start, end, map(Source, source), map(tuple, words), map(tuple, scores)))
         ends = list(accumulate(batch.column("positions").value_lengths().to_pylist()))
         ids = batch.column("id").to_pylist()
         rows |= {key: tuple(every[first:after]) for key, first, after in zip(ids, [0, *ends[:-1]], ends, strict=True)}

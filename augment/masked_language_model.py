@@ -225,7 +225,7 @@ def longest_input(model: Any) -> int:
 
 
 def vocabulary(tokenizer: tokenizers.Tokenizer, size: int) -> tuple[list[str], list[bool | None]]:
-    """Return the text of every piece and whether it begins a word, `None` for ids without a piece.
+    """Return the text of every piece and whether it begins a word, `None` for ids without a piece or without text.
 
     Pieces that continue a word have the prefix that the tokenizer's model says (WordPiece), or lack the mark that its
     pre-tokenizer gives to a word after a space (byte-level and sentence pieces).
@@ -238,7 +238,7 @@ def vocabulary(tokenizer: tokenizers.Tokenizer, size: int) -> tuple[list[str], l
     for piece, id in tokenizer.get_vocab(with_added_tokens=True).items():
         if mark:
             words[id] = tokenizer.decoder.decode([piece]).strip() if tokenizer.decoder else piece.removeprefix(mark)
-            begins[id] = piece.startswith(mark)
+            begins[id] = piece.startswith(mark) if words[id] else None
         else:
             words[id] = piece
             begins[id] = not (prefix and piece.startswith(prefix))

@@ -1,154 +1,123 @@
-"""Word vectors, memory-mapped, and the nearest neighbours of words by cosine."""
+"""Word vectors: the nearest words of a word, from a matrix in mapped memory."""
 
-import gzip
+import glob
+import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float32, Int64
 
-from schemas.digest import digest, file_digest
-from schemas.errors import ModelError
-from schemas.store import temporary_beside
+from augment.vector_file import read
+from schemas.digest import digest, files_digest
+from schemas.errors import IntegrityError
+from schemas.store import resource_errors, stored_text, temporary_beside
 
-BLOCK = 256
-"""Words whose similarities are computed in one product."""
+FORMAT = 1
+WORDS = "words.json"
+MATRIX = "vectors.npy"
+
+# Numbers of a block of the product: 64 MiB.
+BLOCK = 1 << 24
+# Words taken beyond those asked for, so that rounding in the product cannot lose one.
+MARGIN = 16
 
 Neighbours = list[tuple[str, float]]
 
 
+def prepare(source: Path, folder: Path, rows: int) -> Path:
+    """Return a folder that `Vectors.load` can open, made from the first `rows` words of a file on first use.
+
+    Its name is the digest of the file and of `rows`. Raises `ModelError` for a file that cannot be read.
+    """
+    files = [source, *source.parent.glob(f"{glob.escape(source.name)}.*.npy")]
+    prepared = folder / digest([FORMAT, files_digest(files), rows])
+    if prepared.is_dir():
+        return prepared
+    words, vectors = read(source, rows)
+    norms = np.sqrt(np.einsum("wd,wd->w", vectors, vectors, dtype=np.float64))
+    # A vector of length 0 has no direction, hence no neighbours.
+    kept = np.flatnonzero(norms > 0)
+    vectors = (vectors[kept] / norms[kept, None]).astype(np.float32)
+    temporary = temporary_beside(prepared)
+    with resource_errors(str(prepared)):
+        try:
+            temporary.mkdir(parents=True)
+            (temporary / WORDS).write_text(json.dumps([words[i] for i in kept], ensure_ascii=False), encoding="utf-8")
+            np.save(temporary / MATRIX, vectors, allow_pickle=False)
+            publish_folder(temporary, prepared)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return prepared
+
+
+def publish_folder(temporary: Path, path: Path) -> None:
+    """Give a finished folder its name in one step, unless another attempt was first."""
+    for file in temporary.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    try:
+        temporary.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+
+
 @dataclass(frozen=True)
 class Vectors:
-    """Words and their vectors at length one, and the neighbours that were asked for before."""
+    """Words and their vectors of length 1, [words, width], in mapped memory; remembers what was asked of it."""
 
     words: list[str]
-    unit: Float[np.ndarray, "words width"]
+    vectors: Float32[np.ndarray, "words width"]
     index: dict[str, int]
     remembered: dict[tuple[str, int], Neighbours] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, folder: Path) -> "Vectors":
-        """Map vectors that `prepare` wrote."""
-        words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")
-        unit = np.load(folder / "unit.npy", mmap_mode="r", allow_pickle=False)
-        return cls(words, unit, {word: i for i, word in enumerate(words)})
+    def load(cls, path: Path) -> "Vectors":
+        """Open a folder that `prepare` made."""
+        remedy = f"delete {path} and run the same command again"
+        try:
+            words = json.loads(stored_text(path / WORDS, remedy))
+            vectors = np.load(path / MATRIX, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise IntegrityError("prepared word vectors", f"{path}: {error}", remedy) from None
+        if vectors.ndim != 2 or vectors.dtype != np.float32 or len(words) != len(vectors):
+            raise IntegrityError(
+                f"a float32 vector for each of {len(words):,} words",
+                f"{path / MATRIX}: {vectors.dtype} {vectors.shape}",
+                remedy,
+            )
+        return cls(words, vectors, {word: i for i, word in enumerate(words)})
 
     def neighbours(self, words: Sequence[str], top: int) -> dict[str, Neighbours]:
-        """Return the `top` nearest words of each word that has a vector, itself left out, nearest first.
+        """Return the `top` nearest words of each word and their cosines, best first; unknown words are left out.
 
-        Exact: a product with all vectors, in blocks; ties go to the word that stands earlier in the file.
+        Exact; the word itself is not among them; equal cosines are in the file's order. A word's answer does not depend
+        on what it was asked together with.
         """
-        asked = [word for word in dict.fromkeys(words) if word in self.index]
-        new = sorted(word for word in asked if (word, top) not in self.remembered)
-        for start in range(0, len(new), BLOCK):
-            block = new[start : start + BLOCK]
-            own = [self.index[word] for word in block]
-            similar = self.unit[own] @ self.unit.T
-            similar[np.arange(len(block)), own] = -np.inf
-            for word, row in zip(block, similar, strict=True):
-                nearest = np.argpartition(-row, min(top, len(row) - 1))[:top]
-                nearest = nearest[np.lexsort((nearest, -row[nearest]))]
-                self.remembered[word, top] = [(self.words[i], float(row[i])) for i in nearest if np.isfinite(row[i])]
-        return {word: self.remembered[word, top] for word in asked}
+        known = [word for word in dict.fromkeys(words) if word in self.index]
+        new = [word for word in known if (word, top) not in self.remembered]
+        block = max(1, BLOCK // max(1, len(self.words)))
+        for start in range(0, len(new), block):
+            queries = [self.index[word] for word in new[start : start + block]]
+            for query, near in zip(queries, self.shortlists(queries, top), strict=True):
+                self.remembered[self.words[query], top] = self.ranked(query, near, top)
+        return {word: self.remembered[word, top] for word in known}
 
+    def shortlists(self, queries: Sequence[int], top: int) -> Int64[np.ndarray, "queries near"]:
+        """Return the indices of somewhat more than `top` nearest words of each query, in no order."""
+        cosines = self.vectors[queries] @ self.vectors.T
+        cosines[np.arange(len(queries)), queries] = -np.inf
+        near = min(top + MARGIN, len(self.words) - 1)
+        return np.argpartition(-cosines, near, axis=1)[:, :near]
 
-def prepare(source: Path, folder: Path, rows: int) -> Path:
-    """Turn the first `rows` vectors of a file into a folder that can be mapped; done once for a file's content."""
-    target = folder / digest([file_digest(source), rows])
-    if target.is_dir():
-        return target
-    words, matrix = read(source, rows)
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    temporary = temporary_beside(target)
-    temporary.mkdir(parents=True)
-    try:
-        (temporary / "words.txt").write_text("\n".join(words), encoding="utf-8")
-        np.save(temporary / "unit.npy", (matrix / np.maximum(lengths, 1e-12)).astype(np.float32), allow_pickle=False)
-        temporary.rename(target)
-    except OSError:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not target.is_dir():
-            raise
-    return target
-
-
-def read(source: Path, rows: int) -> tuple[list[str], Float[np.ndarray, "words width"]]:
-    """Read GloVe or word2vec text, gzipped or not, or a file that gensim saved."""
-    if source.suffix in (".kv", ".model", ".bin"):
-        return read_gensim(source, rows)
-    words: list[str] = []
-    vectors: list[np.ndarray] = []
-    seen: set[str] = set()
-    for number, line in lines(source):
-        if len(words) == rows:
-            break
-        if number == 1 and is_header(line):
-            continue
-        # A few words of published files hold spaces, so the numbers are counted from the right.
-        parts = line.split(" ") if not vectors else line.rsplit(" ", len(vectors[0]))
-        try:
-            vector = np.array(parts[1:], dtype=np.float32)
-        except ValueError:
-            vector = np.empty(0, np.float32)
-        width = len(vectors[0]) if vectors else max(len(vector), 1)
-        if len(vector) != width or not np.isfinite(vector).all():
-            raise refusal(source, number, f"a word and {width} numbers", f"{line[:60]!r}")
-        if parts[0] in seen or not parts[0]:
-            raise refusal(source, number, "each word once", f"{parts[0]!r} again")
-        seen.add(parts[0])
-        words.append(parts[0])
-        vectors.append(vector)
-    if not words:
-        raise refusal(source, 1, "word vectors", "an empty file")
-    return words, np.stack(vectors)
-
-
-def lines(source: Path) -> Iterator[tuple[int, str]]:
-    """Return the numbered lines of a text file, without their ends; what is not UTF-8 is an error with its line."""
-    at = 0
-    try:
-        with gzip.open(source, "rb") if source.suffix == ".gz" else source.open("rb") as file:
-            for raw in file:
-                at += 1
-                yield at, raw.decode("utf-8").rstrip("\r\n ")
-    except UnicodeDecodeError as error:
-        raise refusal(source, at, "UTF-8", f"byte {error.object[error.start]:#04x}") from None
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise refusal(source, at + 1, "a whole gzip file", str(error)) from None
-
-
-def is_header(line: str) -> bool:
-    """Whether a first line is word2vec's: the number of words and the width."""
-    parts = line.split()
-    return len(parts) == 2 and all(part.isdigit() for part in parts)
-
-
-def read_gensim(source: Path, rows: int) -> tuple[list[str], Float[np.ndarray, "words width"]]:
-    """Read what gensim saved: `.kv`, a model, or word2vec's binary format."""
-    from gensim.models import KeyedVectors
-
-    try:
-        if source.suffix == ".bin":
-            loaded = KeyedVectors.load_word2vec_format(str(source), binary=True, limit=rows)
-        else:
-            loaded = KeyedVectors.load(str(source), mmap="r")
-        vectors = getattr(loaded, "wv", loaded)
-        words = list(unbroken(vectors.index_to_key[:rows]))
-        return words, np.asarray(vectors.vectors[:rows], np.float32)
-    except (AttributeError, ValueError, KeyError, EOFError) as error:
-        raise refusal(source, 1, "vectors saved by gensim", str(error)[:80]) from None
-
-
-def unbroken(words: Iterable[str]) -> Iterator[str]:
-    """Return words; one that holds a line break could not be written down again."""
-    for word in words:
-        if "\n" in word:
-            raise ValueError(f"a word with a line break: {word!r}")
-        yield word
-
-
-def refusal(source: Path, line: int, expected: str, found: str) -> ModelError:
-    """Return an error about a line of a file of vectors."""
-    return ModelError(expected, f"{source}:{line}: {found}", "correct the file, or set `augment.vectors: none`")
+    def ranked(self, query: int, near: Int64[np.ndarray, " near"], top: int) -> Neighbours:
+        """Return the best of a shortlist; a product of its own, as a block's rounding depends on its other queries."""
+        near = np.sort(near)
+        cosines = self.vectors[near].astype(np.float64) @ self.vectors[query].astype(np.float64)
+        rounded = cosines.astype(np.float32)
+        order = np.lexsort((near, -rounded))[:top]
+        return [(self.words[near[i]], float(rounded[i])) for i in order]

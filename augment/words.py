@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import tokenizers
@@ -57,7 +58,7 @@ def split(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[SplitTe
 def words_of(text: str, word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]]) -> Iterator[Word]:
     """Yield the words of a text from its pieces' words and character offsets."""
     bounds = [piece for piece in range(len(offsets)) if piece == 0 or begins(text, word_ids, offsets, piece)]
-    for first, after in zip(bounds, [*bounds[1:], len(offsets)], strict=True):
+    for first, after in pairwise([*bounds, len(offsets)]):
         start, end = offsets[first][0], offsets[after - 1][1]
         while start < end and text[start].isspace():
             start += 1

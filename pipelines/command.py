@@ -29,6 +29,13 @@ Keys = Annotated[list[str] | None, typer.Argument(help=KEYS, metavar="[KEY=VALUE
 Limit = Annotated[int | None, typer.Option(help="Only the first N rows of each split, in folders of their own.", min=1)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what Beam prints.")]
 
+ENVIRONMENT = {
+    # Workers are processes already; threads of the tokenizers beside them only warn and wait.
+    "TOKENIZERS_PARALLELISM": "false",
+    # What is missing in a checkpoint is checked and said by us; bars of every loaded file are noise in a log.
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
 
 # Verbs
 
@@ -236,6 +243,6 @@ def main() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, end)
-    # Workers are processes already; threads of the tokenizers beside them only warn and wait.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     app()

@@ -103,9 +103,8 @@ class Engine:
                 pipeline.run().wait_until_finish()
             except Exception as error:
                 raise brought_home(error) from error
-        entries = list(log.entries())
-        progress.show(progress.total)
-        return entries
+            progress.show(progress.total)
+        return list(log.entries())
 
 
 def new_run() -> str:

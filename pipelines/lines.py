@@ -13,8 +13,12 @@ from schemas.store import resource_errors
 
 LONGEST = 16 * 2**20
 HEAD = 4096
+TRUSTED = 2**30
 LARGEST_RATIO = 200
-"""Bytes that one byte of gzip may become, beyond the first gigabyte; text becomes 3 to 20."""
+"""Bytes that one byte of gzip may become, beyond the first `TRUSTED`; text becomes 3 to 20."""
+
+ENOUGH = 8
+"""Pairs of bytes from which an encoding is guessed."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SIGNATURES = {
@@ -73,7 +77,7 @@ def lines_of(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[Line]
     head = file.peek(HEAD)[:HEAD]
     refuse_encoding(path, head)
     offset = len(file.read(len(BYTE_ORDER_MARK))) if head.startswith(BYTE_ORDER_MARK) else 0
-    most = 2**30 + LARGEST_RATIO * path.stat().st_size
+    most = TRUSTED + LARGEST_RATIO * path.stat().st_size
     number = 0
     while raw := file.readline(LONGEST + 1):
         number += 1
@@ -104,7 +108,7 @@ def refuse_encoding(path: Path, head: bytes) -> None:
     """Refuse a file that does not begin as UTF-8 text does, with a guess at what it is."""
     guess = next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
     pairs = len(head) // 2
-    if guess is None and pairs > 1:
+    if guess is None and pairs >= ENOUGH and not head.startswith(BYTE_ORDER_MARK):
         low, high = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
         # Latin letters leave every second byte of UTF-16 empty.
         if max(low, high) > 0.4 * pairs and min(low, high) < 0.05 * pairs:

@@ -31,6 +31,7 @@ from schemas.signal import Signal, logits
 from schemas.store import existing_parent
 
 SAMPLE = 64
+ROWS_PER_BATCH = 16
 BYTES_AROUND_ANSWERS = 24
 """Id, status and list offset of a row; what stands around a record batch vanishes beside it."""
 BYTES_AROUND_TEXT = 100
@@ -104,14 +105,23 @@ class Planner:
         return Encoder(load_model(self.checkpoint, **self.configuration.task.model_labels())[0].eval())
 
     @cached_property
-    def batch(self) -> Batch:
-        """The sample as the teacher reads it."""
+    def batches(self) -> list[Batch]:
+        """The sample as the teacher reads it, rows of similar length together."""
         tokenizer = Tokenizer.load(self.checkpoint, self.configuration.teach.max_length)
         encoded = tokenizer.encode([example.texts for example in self.sample])
         if encoded.cut:
             self.warnings.append(f"{encoded.cut} of {len(self.sample)} rows looked at are cut at `teach.max_length`")
         ids, segments = ([np.array(row) for row in part] for part in (encoded.input_ids, encoded.token_type_ids))
-        return Batch.of(np.arange(len(ids)), ids, segments, padding=tokenizer.padding)
+        by_length = np.argsort([len(row) for row in ids], kind="stable")
+        return [
+            Batch.of(rows, [ids[i] for i in rows], [segments[i] for i in rows], padding=tokenizer.padding)
+            for rows in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
+        ]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row of the sample."""
+        return np.concatenate([batch.lengths for batch in self.batches])
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -158,10 +168,10 @@ class Planner:
         if self.configuration.base_teacher is None:
             identity = identity_of(self.checkpoint, self.configuration.teach, self.configuration.workers.threads)
         groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
-        tokens = self.grown * self.batch.lengths.mean()
+        tokens = self.grown * self.lengths.mean()
         space = tokens * BYTES_PER_TOKEN
         for answers in groups:
-            numbers = answers.size(self.batch.lengths).mean() * len(answers.signals)
+            numbers = answers.size(self.lengths).mean() * len(answers.signals)
             space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
         names = [answers.name for answers in groups]
         done = sum(self.cache.group(name).manifest_path().exists() for name in names)
@@ -184,8 +194,8 @@ class Planner:
     def forward_seconds(self, signals: set[Signal]) -> float:
         """Time the teacher on the sample, after a warm-up."""
         with torch.inference_mode():
-            self.encoder.read(self.batch, signals)
-            return timed(lambda: self.encoder.read(self.batch, signals))[0]
+            self.encoder.read(self.batches[0], signals)
+            return timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])[0]
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

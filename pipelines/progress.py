@@ -19,6 +19,7 @@ class Progress:
         self.terminal = self.stream.isatty()
         self.begin = self.last = time.monotonic()
         self.first: int | None = None
+        self.finished = False
 
     def show(self, done: int, note: str = "") -> None:
         """Say how far the work is, if it is time to; the rate counts from the first call, not from resumed work."""
@@ -26,9 +27,10 @@ class Progress:
         if self.first is None:
             self.first, self.begin = done, now
         due = 0.2 if self.terminal else QUIET_SECONDS
-        if done < self.total and now - self.last < due:
+        if self.finished or (done < self.total and now - self.last < due):
             return
         self.last = now
+        self.finished = done >= self.total
         rate = (done - self.first) / (now - self.begin) if now > self.begin else 0.0
         left = f", {duration((self.total - done) / rate)} left" if rate and done < self.total else ""
         speed = f", {rate:,.1f} {self.unit}/s" if rate else ""

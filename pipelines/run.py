@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import logging
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -170,6 +171,8 @@ class Run:
 def beam_module(name: str) -> Any:
     """Return a module that needs Beam; raises `ConfigurationError` where that is not installed."""
     try:
+        # Beam complains at import about cloud packages that nobody asked for.
+        logging.disable(logging.WARNING)
         return importlib.import_module(f"pipelines.{name}")
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
@@ -179,6 +182,8 @@ def beam_module(name: str) -> Any:
             f"no module `{error.name}`",
             "pip install 'offline-distill[pipelines]'; training from a cache needs none of them",
         ) from None
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def training_progress(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Tiny real models and rows, made in a moment; no network, nothing from beside the checkout."""
 
+import json
 import random
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from transformers import (
 
 from schemas import rows
 from schemas.cache import Cache, shard_of
-from schemas.digest import digest, ids_digest
+from schemas.digest import digest, file_digest, ids_digest
 from schemas.example import Example
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -144,3 +145,47 @@ def write_rows(cache: Cache, examples: list[Example], shards: int = 2, name: str
 def originals(count: int, seed: int = 0) -> list[Example]:
     """Rows as they would be read."""
     return [Example.original("test", (text,), label) for text, label in sentences(count, seed)]
+
+
+def run_yaml(
+    folder: Path,
+    teacher: Path | str,
+    masked_language_model: Path,
+    vectors: Path | str,
+    rows: int = 60,
+    **sections: dict,
+) -> Path:
+    """Write data files and the configuration of a small run; return the configuration's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    every = sentences(rows + 60)
+    write_tsv(folder / "train.tsv", every[60:])
+    write_tsv(folder / "dev.tsv", every[:30])
+    write_tsv(folder / "test.tsv", every[30:60])
+    configuration = {
+        "name": "reviews",
+        "output": str(folder / "run"),
+        "shards": 4,
+        "task": {"texts": ["sentence"], "label": "label", "labels": ["negative", "positive"]},
+        "data": {split: str(folder / f"{split}.tsv") for split in ("train", "dev", "test")},
+        "teacher": str(teacher),
+        "student": {"layers": 2},
+        "augment": {"masked_language_model": str(masked_language_model), "vectors": str(vectors), "copies": 4},
+        "teach": {"max_length": 32, "batch_tokens": 512},
+        "train": {"steps": 24, "batch": 8, "evaluate_every": 8},
+        "workers": {"count": 1},
+    }
+    for section, values in sections.items():
+        configuration[section] = {**configuration.get(section, {}), **values}
+    path = folder / "run.yaml"
+    path.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
+    return path
+
+
+def cache_hashes(cache: Path) -> dict[str, str]:
+    """Return the digest of every file of a cache that is part of what it says."""
+    files = (path for path in sorted(cache.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(cache)): file_digest(path)
+        for path in files
+        if path.relative_to(cache).parts[0] not in ("work", "vectors", ".lock")
+    }

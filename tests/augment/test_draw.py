@@ -1,0 +1,190 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.candidates import Position, Source
+from augment.draw import draw
+from augment.words import form
+from schemas.example import Example
+
+WORDS = ("good", "Great", "fine", "a", "é", "cafe", "Café", "x.y", "...", "[MASK]", "longer than one word")
+
+
+@st.composite
+def texts(draw) -> tuple[str, list[tuple[int, int]]]:
+    """A text of words and anything between them, and where the words stand."""
+    text = draw(st.text(max_size=4))
+    places = []
+    for word, gap in draw(st.lists(st.tuples(st.sampled_from(WORDS), st.text(max_size=3)), max_size=6)):
+        places.append((len(text), len(text) + len(word)))
+        text += word + gap
+    return text, places
+
+
+@st.composite
+def rows(draw) -> list[tuple[str, list[tuple[int, int, Source, tuple[str, ...]]]]]:
+    """Texts with their places and candidates, as plain values: beartype must not draw numbers inside a strategy."""
+    row = []
+    for text, places in draw(st.lists(texts(), min_size=1, max_size=2)):
+        possible = []
+        for start, end in places:
+            words = tuple(draw(st.lists(st.sampled_from(WORDS), max_size=4)))
+            source = draw(st.sampled_from([Source.MASKED_LANGUAGE_MODEL, Source.VECTORS])) if words else Source.NONE
+            possible.append((start, end, source, words))
+        row.append((text, possible))
+    return row
+
+
+def made(row) -> tuple[Example, tuple[Position, ...]]:
+    positions = tuple(
+        Position(i, start, end, source, words, (0.0,) * len(words))
+        for i, (_, possible) in enumerate(row)
+        for start, end, source, words in possible
+    )
+    return Example.original("test", tuple(text for text, _ in row), 1), positions
+
+
+def drawn(row, copies=12, probability=0.5, seed=3):
+    return draw(*row, copies=copies, probability=probability, seed=seed, strategy="test")
+
+
+def naive(row, copies, probability, seed):
+    """What the docstring says, one number at a time."""
+    example, positions = row
+    numbers = np.random.Generator(np.random.Philox(key=np.array([seed, example.id], np.uint64)))
+    found = []
+    for trial in range(copies):
+        text = trial % len(example.texts)
+        written, shift = example.texts[text], 0
+        for position in positions:
+            which, whether = numbers.random(), numbers.random()
+            if position.text != text or not position.words or whether >= probability:
+                continue
+            word = position.words[int(which * len(position.words))]
+            original = example.texts[text][position.start : position.end]
+            if form(word) != form(original):
+                written = written[: position.start + shift] + word + written[position.end + shift :]
+                shift += len(word) - len(original)
+        result = (*example.texts[:text], written, *example.texts[text + 1 :])
+        if result not in (example.texts, *found):
+            found.append(result)
+    return found
+
+
+@given(rows(), st.integers(0, 30), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 2**32 - 1))
+def test_copies_are_those_of_the_naive_way(plain, copies, probability, seed):
+    row = made(plain)
+    found, _ = drawn(row, copies, probability, seed)
+    assert [copy.texts for copy in found] == naive(row, copies, probability, seed)
+
+
+@given(rows())
+def test_only_the_changed_spans_differ(plain):
+    row = made(plain)
+    example, _ = row
+    for copy in drawn(row)[0]:
+        assert copy.changes
+        restored = list(copy.texts)
+        for change in reversed(copy.changes):
+            text = restored[change.text]
+            restored[change.text] = text[: change.start] + change.original + text[change.end :]
+        assert tuple(restored) == example.texts
+
+
+@given(rows())
+def test_changes_point_at_candidates_that_differ_from_the_word(plain):
+    row = made(plain)
+    example, positions = row
+    for copy in drawn(row)[0]:
+        shift = 0
+        for change in copy.changes:
+            place = next(p for p in positions if (p.text, p.start) == (change.text, change.start - shift))
+            word = copy.texts[change.text][change.start : change.end]
+            assert word in place.words
+            assert change.source == place.source
+            assert change.original == example.texts[change.text][place.start : place.end]
+            assert form(word) != form(change.original)
+            shift += len(word) - len(change.original)
+
+
+@given(rows(), st.integers(0, 20), st.integers(0, 20))
+def test_more_copies_begin_with_the_same_ones(plain, fewer, more):
+    row = made(plain)
+    first, _ = drawn(row, fewer)
+    assert drawn(row, fewer + more)[0][: len(first)] == first
+
+
+@given(rows())
+def test_copies_are_distinct_and_know_their_origin(plain):
+    row = made(plain)
+    example, _ = row
+    copies, _ = drawn(row)
+    assert len({copy.texts for copy in copies} | {example.texts}) == len(copies) + 1
+    assert len({copy.id for copy in copies} | {example.id}) == len(copies) + 1
+    assert all((c.origin, c.label, c.strategy) == (example.id, 1, "test") for c in copies)
+    assert [copy.draw for copy in copies] == sorted({copy.draw for copy in copies})
+
+
+@given(rows())
+def test_a_copy_changes_one_text_of_a_pair(plain):
+    row = made(plain)
+    example, _ = row
+    for copy in drawn(row)[0]:
+        changed = {i for i, (old, new) in enumerate(zip(example.texts, copy.texts, strict=True)) if old != new}
+        assert changed == {copy.draw % len(example.texts)} == {change.text for change in copy.changes}
+
+
+@given(rows())
+def test_counts_add_up(plain):
+    row = made(plain)
+    copies, counts = drawn(row)
+    assert counts["trials"] == 12
+    assert counts["copies"] == len(copies)
+    sources = Counter(f"replaced_{change.source}" for copy in copies for change in copy.changes)
+    assert sources == Counter({key: n for key, n in counts.items() if key.startswith("replaced_")})
+    assert sources.total() <= counts["trial_words"]
+
+
+@given(rows())
+def test_nothing_is_replaced_with_probability_zero(plain):
+    row = made(plain)
+    assert drawn(row, probability=0.0)[0] == []
+
+
+def test_a_row_is_drawn_alike_whatever_was_drawn_before():
+    several = [
+        (Example.original("test", (f"good {i} film",)), (Position(0, 0, 4, Source.VECTORS, WORDS, (0.0,) * 11),))
+        for i in range(5)
+    ]
+    forwards = [drawn(row) for row in several]
+    assert [drawn(row) for row in reversed(several)] == forwards[::-1]
+
+
+def test_seed_and_row_decide_the_draw():
+    positions = tuple(Position(0, 5 * i, 5 * i + 4, Source.VECTORS, WORDS, (0.0,) * 11) for i in range(6))
+    one = Example.original("one", ("word " * 6,))
+    other = Example.original("other", ("word " * 6,))
+    results = [drawn((one, positions))[0], drawn((one, positions), seed=4)[0], drawn((other, positions))[0]]
+    assert len({tuple(copy.texts for copy in copies) for copies in results}) == 3
+
+
+def test_words_are_replaced_as_often_as_asked():
+    positions = tuple(Position(0, 5 * i, 5 * i + 4, Source.VECTORS, ("a", "b", "c"), (0.0,) * 3) for i in range(50))
+    copies, counts = drawn((Example.original("test", ("word " * 50,)), positions), copies=400, probability=0.4)
+    assert counts["trial_words"] == 20_000
+    assert counts["replaced_vectors"] / counts["trial_words"] == pytest.approx(0.4, abs=0.02)
+    words = Counter(copy.texts[0][change.start : change.end] for copy in copies for change in copy.changes)
+    assert [words[word] / words.total() for word in "abc"] == pytest.approx([1 / 3] * 3, abs=0.02)
+
+
+def test_drawing_needs_no_model():
+    """Whoever redraws from kept candidates need not wait for heavy imports."""
+    import subprocess
+    import sys
+
+    heavy = "{'torch', 'transformers', 'gensim', 'apache_beam'}"
+    code = f"import sys, augment.draw, augment.candidates; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

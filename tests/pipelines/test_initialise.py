@@ -1,0 +1,206 @@
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydantic import BaseModel
+
+from pipelines.initialise import PLACEHOLDER, initialise
+from pipelines.read import scan
+from schemas.configuration import Configuration
+from schemas.errors import DataError
+from schemas.load_configuration import load_configuration
+from schemas.task import Kind, Metric
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+
+
+def load(folder: Path, data: Path) -> tuple[Configuration, str, list[str]]:
+    text, assumptions = initialise(data)
+    path = folder / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_configuration(path), text, assumptions
+
+
+def write(path: Path, rows: list[tuple[object, ...]], separator: str = "\t") -> Path:
+    path.parent.mkdir(exist_ok=True)
+    content = "".join(separator.join(map(str, row)) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
+    return path
+
+
+REVIEWS = [(f"a review with number {i} in it", i % 2) for i in range(40)]
+
+
+def test_a_named_column_and_its_siblings_are_found(tmp_path):
+    folder = tmp_path / "My data!"
+    for name in ("train", "dev", "test"):
+        write(folder / f"{name}.tsv", [("sentence", "label"), *[(f"{name} {text}", label) for text, label in REVIEWS]])
+    configuration, text, assumptions = load(tmp_path, folder / "train.tsv")
+    assert configuration.name == "My-data"
+    assert configuration.task.texts == ("sentence",)
+    assert configuration.task.label == "label"
+    assert configuration.task.labels == ("0", "1")
+    assert configuration.task.metric is Metric.ACCURACY
+    assert configuration.data.train == (str(folder / "train.tsv"),)
+    assert configuration.data.dev == str(folder / "dev.tsv")
+    assert configuration.data.test == str(folder / "test.tsv")
+    assert configuration.teacher == PLACEHOLDER
+    assert configuration.augment.masked_language_model == PLACEHOLDER
+    assert configuration.augment.vectors == "none"
+    assert f"# teacher: finetune {PLACEHOLDER}" in text
+    assert scan(configuration, None, None).kept == 40
+    said = " ".join(assumptions)
+    for word in ("names the columns", "column sentence", "2 classes (0, 1)", "accuracy", "dev.tsv", "test.tsv"):
+        assert word in said
+
+
+def test_every_key_is_there_and_every_comment_is_a_key(tmp_path):
+    _, text, _ = load(tmp_path, write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS]))
+
+    def keys(section: type[BaseModel]) -> set[str]:
+        inner = [f.annotation for f in section.model_fields.values() if isinstance(f.annotation, type)]
+        return set(section.model_fields).union(*(keys(each) for each in inner if issubclass(each, BaseModel)))
+
+    for key in keys(Configuration):
+        assert f"{key}: " in text or f"{key}:\n" in text, key
+
+
+def test_what_is_commented_out_is_the_default(tmp_path):
+    before, text, _ = load(tmp_path, write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS]))
+    lines = [line for line in text.splitlines() if not line.startswith(("# A run", "# What", "# teacher:"))]
+    uncommented = [line.replace("# ", "", 1) if line.lstrip().startswith("#") else line for line in lines]
+    path = tmp_path / "all.yaml"
+    path.write_text("\n".join(uncommented) + "\n", encoding="utf-8")
+    after = load_configuration(path)
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("premise", "hypothesis"), ("Question1", "Question2"), ("sentence1", "sentence2"), ("#1 String", "#2 String")],
+)
+def test_well_known_pairs(tmp_path, names):
+    rows = [(i, f"the longer of two texts {i}", f"short {i}", i % 3) for i in range(30)]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "pairs.tsv", [("id", *names, "gold_label"), *rows]))
+    assert configuration.task.texts == names
+    assert configuration.task.label == "gold_label"
+    assert configuration.task.labels == ("0", "1", "2")
+    assert configuration.name == "pairs"
+
+
+def test_a_file_without_header_has_positions(tmp_path):
+    rows = [("gj04", i % 2, "", f"the sailors rode the breeze {i} .") for i in range(30)]
+    configuration, _, assumptions = load(tmp_path, write(tmp_path / "train.tsv", rows))
+    assert configuration.data.header is False
+    assert configuration.task.texts == (3,)
+    assert configuration.task.label == 1
+    assert any("is a row" in each for each in assumptions)
+    found = scan(configuration, None, None)
+    assert found.read + found.held_out == 30
+
+
+def test_unknown_names_are_told_by_their_values(tmp_path):
+    rows = [(i, f"what the customer wrote, case {i}", ("refund", "delivery", "other")[i % 3]) for i in range(60)]
+    content = [{"number": a, "said": b, "what": c} for a, b, c in rows]
+    path = tmp_path / "tickets.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in content))
+    configuration, _, _ = load(tmp_path, path)
+    assert configuration.task.texts == ("said",)
+    assert configuration.task.label == "what"
+    assert configuration.task.labels == ("delivery", "other", "refund")
+
+
+def test_many_fractions_are_a_regression(tmp_path):
+    rows = [(f"one text {i}", f"another text {i}", f"{i / 7:.3f}") for i in range(36)]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.csv", [("sentence1", "sentence2", "score"), *rows], ","))
+    assert configuration.task.kind is Kind.REGRESSION
+    assert configuration.task.metric is Metric.PEARSON_SPEARMAN
+
+
+def test_parquet(tmp_path):
+    columns = {"text": [f"text {i}" for i in range(20)], "label": [i % 2 for i in range(20)], "v": [[1.0]] * 20}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    configuration, _, _ = load(tmp_path, tmp_path / "a.parquet")
+    assert (configuration.task.texts, configuration.task.label) == (("text",), "label")
+
+
+@pytest.mark.parametrize(("separator", "format"), [("\t", "tsv"), (",", "csv")])
+def test_content_tells_the_format_where_the_name_does_not(tmp_path, separator, format):
+    path = write(tmp_path / "train.txt", [("text", "label"), *REVIEWS], separator)
+    configuration, _, assumptions = load(tmp_path, path)
+    assert configuration.data.format == format
+    assert any(format.upper() in each for each in assumptions)
+
+
+def test_labels_are_those_of_the_whole_file_in_order(tmp_path):
+    rows = [(f"text number {i}", f"class {i // 200}") for i in range(3000)]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.tsv.gz", [("text", "intent"), *rows]))
+    assert configuration.task.labels == tuple(sorted(f"class {i}" for i in range(15)))
+    numbers = [(f"text number {i}", i % 12) for i in range(300)]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "b.tsv", [("text", "label"), *numbers]))
+    assert configuration.task.labels == tuple(map(str, range(12)))
+
+
+@pytest.mark.parametrize(
+    "label", ["yes: no", "#1", '"quoted"', "back\\slash", "é", "🎉", "null", "1e3", "[x]", "a\x07b", "'"]
+)
+def test_odd_names_survive_the_file(tmp_path, label):
+    rows = [(f"text number {i}", ("plain", label)[i % 2]) for i in range(20)]
+    folder = tmp_path / f"odd {label.replace('/', '')}"
+    configuration, _, _ = load(tmp_path, write(folder / "train.tsv", [("text", "label"), *rows]))
+    assert set(configuration.task.labels) == {"plain", label}
+    assert configuration.data.train == (str(folder / "train.tsv"),)
+
+
+def test_siblings_without_labels_or_with_other_columns_are_left_out(tmp_path):
+    write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS])
+    write(tmp_path / "test.tsv", [("index", "text"), (0, "unlabelled")])
+    write(tmp_path / "valid.tsv", [("text", "label"), ("a review", "7")])
+    configuration, _, assumptions = load(tmp_path, tmp_path / "train.tsv")
+    assert configuration.data.dev is None
+    assert configuration.data.test is None
+    said = " ".join(assumptions)
+    assert "test.tsv does not" in said
+    assert "valid.tsv does not" in said
+    assert "held out" in said
+
+
+@pytest.mark.parametrize(
+    "rows", [[("text",), *[(f"only a text {i}",) for i in range(9)]], [("text", "label"), ("a b", 1)]]
+)
+def test_too_few_labels_are_said_and_still_load(tmp_path, rows):
+    configuration, _, assumptions = load(tmp_path, write(tmp_path / "a.tsv", rows))
+    assert configuration.task.labels == ("negative", "positive")
+    assert any("corrected" in each for each in assumptions)
+
+
+@pytest.mark.parametrize("content", ["", "text\tlabel\n", "1\t2\n3\t4\n"])
+def test_what_holds_no_rows_of_text_is_refused(tmp_path, content):
+    path = tmp_path / "a.tsv"
+    path.write_text(content)
+    with pytest.raises(DataError):
+        initialise(path)
+    with pytest.raises(DataError):
+        initialise(tmp_path / "missing.tsv")
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data are not beside the checkout")
+@pytest.mark.parametrize(
+    ("name", "texts", "label", "dev", "test"),
+    [
+        ("SST-2", ("sentence",), "label", "dev.tsv", "test_labelled.tsv"),
+        ("CoLA", (3,), 1, "dev.tsv", None),
+        ("MRPC", ("#1 String", "#2 String"), "Quality", "dev.tsv", None),
+        ("STS-B", ("sentence1", "sentence2"), "score", "dev.tsv", None),
+    ],
+)
+def test_real_data(tmp_path, name, texts, label, dev, test):
+    folder = SHARED / "data" / "glue" / name
+    configuration, _, _ = load(tmp_path, folder / "train.tsv")
+    assert (configuration.name, configuration.task.texts, configuration.task.label) == (name, texts, label)
+    assert configuration.data.dev == str(folder / dev)
+    assert configuration.data.test == (test and str(folder / test))
