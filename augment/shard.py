@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ NAME = "candidates"
 Positions = tuple[Position, ...]
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """One way to make new rows from one: proposing is slow and asks models, drawing is pure and cheap."""
 

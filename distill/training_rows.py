@@ -11,7 +11,7 @@ import torch
 from distill.batch import Batch
 from distill.tokens import Tokenizer
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
 from schemas.group import Group
 from schemas.manifest import Manifest
@@ -40,6 +40,8 @@ class TrainingRows:
     def of(cls, cache: Cache, tokens: str, padding: int) -> "TrainingRows":
         """Read the rows and one tokenizer's token group; raises `IntegrityError` where they are not the same rows."""
         rows_group, tokens_group = cache.group(ROWS), cache.group(tokens)
+        if not tokens_group.manifest_path().exists():
+            raise ConfigurationError("answers of the teacher", f"none in {cache.path}", "run `distill teach` first")
         rows_manifest, tokens_manifest = rows_group.manifest(), tokens_group.manifest()
         check_same_rows(rows_manifest, tokens_manifest, tokens_group)
         rows = pa.concat_tables(

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.progress import duration, size
 from schemas.configuration import Configuration
-from schemas.errors import IntegrityError
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.store import stored_text, write_text
 
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 FIELDS = ("name", "metric", "value", "interval", "parameters", "bytes", "seconds_per_row", "steps", "best_step")
 
 MEANING = {
-    "teacher": "teacher",
-    "scratch": "student, fine-tuned without distillation",
-    "distilled": "student, distilled",
-    "distilled+augmented": "student, distilled and augmented",
+    "scratch": "the student fine-tuned on labels, without distillation",
+    "distilled": "the student taught by the recipe, on the rows that were read",
+    "distilled+augmented": "the same, on these rows and their copies",
 }
 
 
@@ -53,31 +53,31 @@ def write_report(
 
 def read_report(path: Path) -> dict[str, Any]:
     """Read a report."""
+    if not path.exists():
+        raise ConfigurationError("a report", f"{path}: none", "run `distill train` first")
     try:
-        return json.loads(stored_text(path, "run `distill train` first"))
+        return json.loads(stored_text(path, "run `distill train` again"))
     except ValueError as error:
         raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
 
 
 def show_report(report: Mapping[str, Any], path: Path, console: Console) -> None:
     """Print the table of arms, what it says in words, and the accounting."""
-    rows = f"the {report['evaluated_on']} rows"
-    table = Table(title=f"{report['name']}: {rows}, 95 % intervals by bootstrap over rows")
-    for column in ("arm", "metric", "value", "interval", "parameters", "size", "time a row", "steps"):
-        table.add_column(column, justify="left" if column in ("arm", "metric") else "right")
+    metric = report["arms"][0]["metric"]
+    title = f"{report['name']}: {metric} on the {report['evaluated_on']} rows"
+    table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    for column in (metric, "95 % interval", "parameters", "size", "a row", "steps"):
+        table.add_column(column, justify="right", no_wrap=True)
     for arm in report["arms"]:
-        low, high = arm["interval"]
-        table.add_row(
-            MEANING.get(arm["name"], arm["name"]),
-            arm["metric"],
-            number(arm["value"]),
-            f"{number(low)} to {number(high)}",
-            f"{arm['parameters']:,}",
-            size(arm["bytes"]),
-            milliseconds(arm["seconds_per_row"]),
-            f"{arm['steps']:,}" if arm["steps"] else "",
-        )
+        low, high = map(number, arm["interval"])
+        steps = f"{arm['steps']:,}" if arm["steps"] else ""
+        costs = (f"{arm['parameters']:,}", size(arm["bytes"]), milliseconds(arm["seconds_per_row"]), steps)
+        table.add_row(arm["name"], number(arm["value"]), f"{low} to {high}", *costs)
     console.print(table)
+    for arm in report["arms"]:
+        if arm["name"] in MEANING:
+            console.print(f"{arm['name']}: {MEANING[arm['name']]}", highlight=False)
     for sentence in sentences(report):
         console.print(sentence, highlight=False)
     console.print(f"report: {path}", highlight=False, soft_wrap=True)

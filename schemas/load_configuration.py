@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.tokens import AliasToken, TagToken
 
 from schemas.configuration import Configuration, section_at
@@ -61,6 +61,9 @@ def parse(text: str, origin: str) -> Any:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = (error.problem or "not YAML").splitlines()[0]
         raise ConfigurationError("valid YAML", f"{origin}:{line}: {problem}", "correct that line") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        problem = (str(error) or "not YAML").splitlines()[0]
+        raise ConfigurationError("valid YAML", f"{origin}: {problem}", "write plain keys and values") from None
 
 
 def plain(value: Any) -> Any:

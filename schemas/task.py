@@ -113,6 +113,8 @@ class Task(BaseModel):
         name = str(field)
         if name in self.labels:
             return self.labels.index(name)
-        if name.isascii() and name.isdigit() and str(int(name)) == name and int(name) < len(self.labels):
+        # Longer digits are no index, and thousands of them are more than Python turns into a number.
+        short = len(name) <= len(str(len(self.labels)))
+        if short and name.isascii() and name.isdigit() and str(int(name)) == name and int(name) < len(self.labels):
             return int(name)
         raise ValueError(f"one of {', '.join(self.labels)}, or its index 0 to {len(self.labels) - 1}")

@@ -1,6 +1,7 @@
 """Tiny real models and rows, made in a moment; no network, nothing from beside the checkout."""
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -17,11 +18,15 @@ from transformers import (
     BertTokenizer,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.digest import digest, file_digest, ids_digest
 from schemas.example import Example
+
+os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
+disable_progress_bar()
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -32,7 +37,7 @@ OTHER = ["film", "movie", "story", "plot", "actor", "scene", "script", "music", 
 FILLER = ["the", "a", "is", "was", "and", "very", "with", "this", "that", "it", "of", "in"]
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
 PUNCTUATION = list(".,!?'\"-0123456789")
-VOCABULARY = [*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]
+VOCABULARY = list(dict.fromkeys([*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]))
 
 
 def tokenizer(vocabulary: list[str] = VOCABULARY) -> PreTrainedTokenizerFast:

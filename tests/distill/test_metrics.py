@@ -90,13 +90,13 @@ def test_the_interval_of_an_accuracy_is_that_of_a_binomial():
 def test_resamples_are_scored_as_the_libraries_score_them(metric):
     """A resample of distinct rows in other multiplicity: score its rows one by one."""
     predictions, labels = (rows if metric in CLASSES else numbers)(3, 30)
-    mean = resampled(metric, [predictions], labels, 0, 4000)[0]
+    mean = resampled(metric, [predictions], labels, 0, 1000)[0]
     random = np.random.default_rng(1)
-    drawn = [random.integers(30, size=30) for _ in range(4000)]
+    drawn = [random.integers(30, size=30) for _ in range(1000)]
     slow = np.array([score(metric, predictions[each], labels[each]) for each in drawn])
-    error = np.nanstd(slow) / np.sqrt(4000)
-    assert abs(np.nanmean(mean) - np.nanmean(slow)) < 6 * error
-    assert abs(np.nanstd(mean) / np.nanstd(slow) - 1) < 0.1
+    error = np.nanstd(slow) / np.sqrt(1000)
+    assert abs(np.nanmean(mean) - np.nanmean(slow)) < 8 * error
+    assert abs(np.nanstd(mean) / np.nanstd(slow) - 1) < 0.15
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12))

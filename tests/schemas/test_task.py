@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -63,12 +63,14 @@ def test_true_and_false_are_names():
     assert classification(("false", "true")).read_label(True) == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2))
 def test_a_name_and_its_index_are_the_same_label(index):
     task = classification()
     assert task.read_label(NAMES[index]) == task.read_label(index) == task.read_label(str(index)) == index
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_read_as_it_was_written(number):
     task = regression()
@@ -77,7 +79,7 @@ def test_a_number_is_read_as_it_was_written(number):
 
 @pytest.mark.parametrize("field", ["a", math.nan, "nan", "inf", -math.inf, 10**400, "1e999", [1.0], {}, True])
 def test_what_is_no_finite_number_is_refused(field):
-    with pytest.raises(ValueError, match="a (finite )?number"):
+    with pytest.raises(ValueError, match=r"^a (finite )?number$"):
         regression().read_label(field)
 
 
