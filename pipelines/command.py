@@ -232,8 +232,10 @@ def end_children() -> None:
     """End the worker processes of a local runner."""
     import psutil
 
-    for child in psutil.Process().children(recursive=True):
+    children = psutil.Process().children(recursive=True)
+    for child in children:
         child.kill()
+    psutil.wait_procs(children, timeout=5)
 
 
 def main() -> None:

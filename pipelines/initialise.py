@@ -57,12 +57,14 @@ NOTES = {
 }
 
 
-def initialise(path: Path) -> tuple[str, list[str]]:
+def initialise(path: Path, limit: int | None = None) -> tuple[str, list[str]]:
     """Return a commented run configuration for a file of training rows, and what was assumed, in sentences.
+
+    With a `limit`, labels are looked for in so many rows only.
 
     Raises `DataError` where the file has no rows or no texts.
     """
-    guess = Guess.of(path)
+    guess = Guess.of(path, limit)
     return "\n".join(written(guess)) + "\n", guess.assumptions
 
 
@@ -80,7 +82,7 @@ class Guess:
     assumptions: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: Path) -> "Guess":
+    def of(cls, path: Path, limit: int | None = None) -> "Guess":
         """Look at a file or a folder of files."""
         first = files([str(path)])[0]
         format = sniff_format(first)
@@ -88,7 +90,7 @@ class Guess:
         labels = Labels(Kind.CLASSIFICATION)
         if label is not None:
             every = (record for each in files([str(path)]) for record in format.records(each))
-            labels = find_labels(record.fields.get(label) for record in every)
+            labels = find_labels(record.fields.get(label) for record in islice(every, limit))
         guess = cls(path, name_of(first), format, texts, label, labels, {})
         guess.assume()
         guess.find_siblings(first)

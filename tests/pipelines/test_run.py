@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -320,6 +321,14 @@ def test_another_name_needs_another_cache(models, tmp_path):
     assert "name another `cache`" in done.output
 
 
+def alive_in(process: psutil.Process, group: int) -> bool:
+    """Whether a process of a group is still at work; nobody may be there to bury the dead."""
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return False
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_says_how_to_go_on(models, tmp_path, number, code):
     path = run_yaml(tmp_path, *models, workers={"count": 2}, augment={"copies": 40}, rows=400)
@@ -335,8 +344,7 @@ def test_a_stopped_run_says_how_to_go_on(models, tmp_path, number, code):
     assert running.returncode == code, said
     assert f"distill run {path}" in said
     assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.killpg(running.pid, 0)
+    assert not [process for process in psutil.process_iter() if alive_in(process, running.pid)]
 
 
 def test_a_second_run_in_the_same_folder_is_refused(models, tmp_path):
@@ -364,7 +372,8 @@ def test_help_is_quick_and_imports_nothing_heavy():
         "from typer.testing import CliRunner\n"
         "from pipelines.command import app\n"
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0\n"
-        "print([name for name in ('torch', 'transformers', 'apache_beam', 'pyarrow', 'numpy') if name in sys.modules])\n"
+        "heavy = ('torch', 'transformers', 'apache_beam', 'pyarrow', 'numpy')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
