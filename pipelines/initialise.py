@@ -47,6 +47,10 @@ SECTIONS = {
     "train": Training,
     "workers": Workers,
 }
+ACTIVE = {
+    "student": {"layers": "4"},
+    "augment": {"masked_language_model": PLACEHOLDER, "vectors": "none"},
+}
 NOTES = {
     "fine_tuning": "how `teacher: finetune …` makes a teacher",
     "student": "the student's shape",
@@ -122,7 +126,7 @@ class Guess:
             say("That order is the order of the teacher's outputs; it must be the teacher's own.")
         if self.labels.kind is Kind.CLASSIFICATION:
             say("The metric is accuracy.")
-        say("The student has the teacher's shape until `student.layers` and its like are set.")
+        say("The student has four of the teacher's layers, and else its shape.")
 
     def find_siblings(self, first: Path) -> None:
         """Look beside the file for dev and test rows, and take them if they are labelled."""
@@ -187,11 +191,11 @@ def written(guess: Guess) -> Iterator[str]:
     yield f"# teacher: finetune {PLACEHOLDER}  # makes a teacher from your labelled rows first"
     for name, section in SECTIONS.items():
         yield ""
-        active = {"masked_language_model": PLACEHOLDER, "vectors": "none"} if name == "augment" else {}
+        active = ACTIVE.get(name, {})
         yield f"{'' if active else '# '}{name}:  # {NOTES[name]}"
         for key in section.model_fields:
             if key in active:
-                yield f"  {key}: {active[key]}  # {section.model_fields[key].description}"
+                yield f"  {key}: {active[key]}{explanation(section.model_fields[key])}"
             else:
                 yield from defaults(section, (key,), indent="  # " if active else "#   ")
 

@@ -81,7 +81,7 @@ class Student(Section):
     """The student's shape; what is left out is the teacher's."""
 
     start: str = Field(default="teacher", description="`teacher` (its layers), `random`, or a folder or hub id")
-    layers: Positive | None = None
+    layers: Positive | None = Field(default=None, description="blocks")
     width: Positive | None = None
     heads: Positive | None = None
     intermediate: Positive | None = None
