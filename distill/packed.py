@@ -52,11 +52,18 @@ class PackedReader:
             self.buffer = np.empty(len(signals) * total, self.answers.codec.dtype)
         packed = self.buffer[: len(signals) * total].reshape(len(signals), total)
         positions = [self.position[signal] for signal in signals]
+        # Neighbouring layers of a row lie end to end, so a run of them is one copy.
+        first, count = positions[0], len(positions)
+        adjacent = positions == list(range(first, first + count))
         shards = np.searchsorted(self.starts, rows, side="right") - 1
         local = (rows - self.starts[shards]).tolist()
         for shard, row, size, end in zip(shards.tolist(), local, sizes.tolist(), ends, strict=True):
             mapped = self.mapped.get(shard) or self.open(shard)
             values, address = mapped.values, mapped.addresses[row]
+            if adjacent:
+                start = address + first * size
+                packed[:, end - size : end] = values[start : start + count * size].reshape(count, size)
+                continue
             for i, position in enumerate(positions):
                 start = address + position * size
                 packed[i, end - size : end] = values[start : start + size]

@@ -1,0 +1,252 @@
+"""How fast the pipeline is beside what it replaces and beside what it cannot beat.
+
+    .venv/bin/python -m benchmarks.pipeline [--quick] [--model FOLDER --vectors FILE --sentences FILE]
+
+- augment_vs_reference_loop: TinyBERT's published way of working (benchmarks/reference_loop.py) by ours; more is better.
+- teach_vs_bare_forward: a bare loop over the same batches that reads the same signals and drops them, by teaching a
+  shard with all its writing; 1 would be free of cost.
+- read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in memory; 1 would be a plain copy.
+- offline_vs_live_epoch: an epoch with the teacher in the loop by an epoch from the cache; more is better.
+
+Each baseline and its counterpart run in turn in one process on one thread; the last line is one JSON object.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
+from transformers.utils.logging import disable_progress_bar
+
+from augment.strategies import tinybert
+from augment.vector_file import read as read_vectors
+from augment.vectors import Vectors, prepare
+from benchmarks import reference_loop, synthetic
+from benchmarks.measure import finish, ratio
+from distill.batch import Batch
+from distill.encoder import Encoder
+from distill.needs import identity_of, open_readers, wanted_groups
+from distill.recipe import load_recipe
+from distill.student import make_student
+from distill.teach import ShardTeacher
+from distill.teacher import CachedTeacher, LiveTeacher
+from distill.tokens import Tokenizer
+from distill.train import Trainer
+from distill.training_rows import TrainingRows
+from schemas import rows, tokens
+from schemas.cache import Cache
+from schemas.checkpoint import Checkpoint
+from schemas.codec import Codec
+from schemas.configuration import Augmentation, Student, Teaching, Training
+from schemas.digest import digest, ids_digest
+from schemas.example import Example
+from schemas.signal import Family
+from schemas.task import Task
+
+TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+TOP = 15
+
+
+class Bench:
+    """Models, rows and folders that the comparisons share."""
+
+    def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
+        self.folder = folder
+        self.quick = arguments.quick
+        self.rounds = 2 if self.quick else 7
+        model, vectors, sentences = synthetic.make(folder)
+        self.model = Path(arguments.model) if arguments.model else model
+        self.vectors = Path(arguments.vectors) if arguments.vectors else vectors
+        if arguments.sentences:
+            lines = Path(arguments.sentences).read_text(encoding="utf-8").splitlines()
+            sentences = list(dict.fromkeys(" ".join(filter(str.isalpha, line.lower().split())) for line in lines))
+            sentences = [sentence for sentence in sentences if sentence]
+        self.sentences = sentences
+        self.teacher = Checkpoint.find(str(synthetic.classifier(folder / "teacher", self.model)))
+        self.cache = Cache(folder / "cache")
+
+    def write_rows(self, count: int) -> None:
+        """Write a `rows` group of one shard."""
+        shutil.rmtree(self.cache.path, ignore_errors=True)
+        self.cache.choose_layout("bench", count, 1)
+        examples = [Example.original("bench", (text,), i % 2) for i, text in enumerate(self.sentences[:count])]
+        examples.sort(key=lambda example: example.order)
+        with self.cache.group(rows.NAME).writer(0, rows.schema(TASK.label_type)) as writer:
+            writer.write(rows.to_batch(examples, TASK.label_type))
+            ids = np.array([example.id for example in examples], np.uint64)
+            writer.commit(settings=digest("bench"), input=ids_digest(ids), accounting={"kept": count})
+        self.cache.group(rows.NAME).publish_manifest({}, 1)
+
+    def shard_teacher(self, layers: int = 2) -> ShardTeacher:
+        """The teacher with TinyBERT's signals for a student of some layers."""
+        teaching = Teaching(max_length=128, batch_tokens=2048)
+        identity = identity_of(self.teacher, teaching, 1)
+        encoder = Encoder.load(self.teacher, TASK)
+        student = make_student(Student(layers=layers), self.teacher, TASK, 0).shape
+        signals = {column.signal for column in load_recipe("tinybert", student, encoder.shape, {}).columns}
+        groups = tuple(wanted_groups(self.cache, signals, encoder.shape, Codec.F16, identity))
+        tokenizer = Tokenizer.load(self.teacher, teaching.max_length)
+        return ShardTeacher(self.cache, encoder, tokenizer, groups, identity, teaching.batch_tokens)
+
+    def publish(self, teacher: ShardTeacher) -> None:
+        """Write the manifests of what was taught."""
+        self.cache.group(tokens.name(teacher.tokenizer.fingerprint, 128)).publish_manifest({}, 1)
+        for answers in teacher.groups:
+            self.cache.group(answers.name).publish_manifest(teacher.settings(answers), 1)
+
+
+def augment_vs_reference_loop(bench: Bench) -> float:
+    """Candidates for some sentences, word by word and pooled."""
+    count = 4 if bench.quick else 40
+    sentences = bench.sentences[:count]
+    model = AutoModelForMaskedLM.from_pretrained(bench.model, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(bench.model)
+    words, matrix = read_vectors(bench.vectors, 100_000)
+    matrix = np.asarray(matrix, np.float64)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    index = {word: i for i, word in enumerate(words)}
+    folder = prepare(bench.vectors, bench.folder / "vectors", 100_000)
+    settings = Augmentation(masked_language_model=str(bench.model), candidates=TOP)
+    loaded = tinybert.load(settings, seed=0, threads=1, masked_language_model=bench.model, vectors=None)
+    examples = [Example.original("bench", (sentence,)) for sentence in sentences]
+
+    def ours() -> list[list[set[str]]]:
+        # Freshly mapped vectors remember no neighbours of an earlier round.
+        strategy = tinybert.TinyBert(loaded.model, Vectors.load(folder), top=TOP)
+        return [[set(position.words) for position in row] for row in strategy.propose(examples)]
+
+    def reference() -> list[list[set[str]]]:
+        return [reference_loop.candidates(model, tokenizer, index, matrix, each, TOP) for each in sentences]
+
+    def same(expected: list[list[set[str]]], found: list[list[set[str]]]) -> None:
+        pairs = [(a, b) for x, y in zip(expected, found, strict=True) for a, b in zip(x, y, strict=True) if b]
+        differing = sum(a != b for a, b in pairs)
+        assert differing <= 0.01 * len(pairs) + 1, f"{differing} of {len(pairs)} candidate sets differ"
+
+    return ratio("augment_vs_reference_loop", reference, ours, same, rounds=bench.rounds)
+
+
+def teach_vs_bare_forward(bench: Bench) -> float:
+    """Teach one shard whole, and run the same batches bare."""
+    bench.write_rows(100 if bench.quick else 600)
+    teacher = bench.shard_teacher()
+    encoded = teacher.tokenise(0)
+    signals = {signal for answers in teacher.groups for signal in answers.signals}
+
+    def bare() -> int:
+        with torch.inference_mode():
+            for block in teacher.blocks(encoded.lengths):
+                ids, segments = (
+                    [np.asarray(part[row]) for row in block]
+                    for part in (encoded.encoded.input_ids, encoded.encoded.token_type_ids)
+                )
+                teacher.encoder.read(Batch.of(block, ids, segments, padding=teacher.tokenizer.padding), signals)
+        return len(encoded.ids)
+
+    def forget() -> None:
+        for answers in teacher.groups:
+            shutil.rmtree(bench.cache.group(answers.name).path, ignore_errors=True)
+
+    def same(expected: int, found: int) -> None:
+        assert expected == found, (expected, found)
+
+    return ratio(
+        "teach_vs_bare_forward", bare, lambda: teacher.teach(0).asked, same, rounds=bench.rounds, prepare=forget
+    )
+
+
+def read_vs_memcpy(bench: Bench) -> float:
+    """Read the hidden states and attention scores of 32 random rows, and copy as many bytes."""
+    bench.write_rows(200 if bench.quick else 1300)
+    teacher = bench.shard_teacher()
+    teacher.teach(0)
+    bench.publish(teacher)
+    loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
+    signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
+    readers = open_readers(bench.cache, signals, loaded, teacher.identity)
+    generator = np.random.default_rng(0)
+    picks = [generator.choice(len(loaded.ids), 32, replace=False) for _ in range(40)]
+    sizes = [[reader.read(pick, reader.answers.signals).nbytes for reader in readers] for pick in picks]
+    sources = [np.ones(max(each), np.uint8) for each in zip(*sizes, strict=True)]
+    targets = [np.empty_like(source) for source in sources]
+
+    def copy() -> int:
+        for each in sizes:
+            for source, target, size in zip(sources, targets, each, strict=True):
+                np.copyto(target[:size], source[:size])
+        return sum(map(sum, sizes))
+
+    def read() -> int:
+        return sum(reader.read(pick, reader.answers.signals).nbytes for pick in picks for reader in readers)
+
+    def same(expected: int, found: int) -> None:
+        assert expected == found, (expected, found)
+
+    return ratio("read_vs_memcpy", read, copy, same, rounds=max(7, bench.rounds))
+
+
+def offline_vs_live_epoch(bench: Bench) -> float:
+    """Train a two-layer student for an epoch, both stages, from the cache and with the teacher in the loop."""
+    count = 64 if bench.quick else 480
+    bench.write_rows(count)
+    teacher = bench.shard_teacher()
+    teacher.teach(0)
+    bench.publish(teacher)
+    loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
+    student = Student(layers=2)
+    shape = make_student(student, bench.teacher, TASK, 0).shape
+    recipe = load_recipe("tinybert", shape, teacher.encoder.shape, {})
+    signals = {column.signal for column in recipe.columns}
+
+    def epoch(live: bool) -> int:
+        answering = (
+            LiveTeacher(teacher.encoder)
+            if live
+            else CachedTeacher(open_readers(bench.cache, signals, loaded, teacher.identity))
+        )
+        trainer = Trainer(
+            student=make_student(student, bench.teacher, TASK, 0),
+            recipe=recipe,
+            teacher_shape=teacher.encoder.shape,
+            teacher=answering,
+            rows=loaded,
+            chosen=np.arange(count),
+            steps=(-(-count // 16), -(-count // 16)),
+            settings=Training(batch=16, checkpoint_every=10**6),
+            seed=0,
+            folder=bench.folder / "student",
+            input="0" * 32,
+        )
+        trainer.run()
+        shutil.rmtree(bench.folder / "student")
+        return sum(trainer.steps)
+
+    def same(expected: int, found: int) -> None:
+        assert expected == found, (expected, found)
+
+    return ratio(
+        "offline_vs_live_epoch", lambda: epoch(True), lambda: epoch(False), same, rounds=2 if bench.quick else 5
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under a minute on two cores")
+    parser.add_argument("--model", help="folder of a masked language model; default: random weights of MiniLM's shape")
+    parser.add_argument("--vectors", help="file of word vectors; default: random")
+    parser.add_argument("--sentences", help="text file, a sentence a line; default: made up")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.set_verbosity_error()
+    disable_progress_bar()
+    comparisons = (augment_vs_reference_loop, teach_vs_bare_forward, read_vs_memcpy, offline_vs_live_epoch)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), arguments)
+        finish({comparison.__name__: comparison(bench) for comparison in comparisons})
+
+
+if __name__ == "__main__":
+    main()
