@@ -1,0 +1,116 @@
+"""What a copy costs in memory and on disk, from 1 to 100 copies a row.
+
+    .venv/bin/python -m benchmarks.memory [--quick]
+
+Candidates are proposed once; then one shard's copies are drawn and written in a process of its own for each number of
+copies, and its peak memory is compared with that of the same process that draws none. The last line is one JSON object:
+
+- disk_per_row_100x_vs_10x, memory_per_row_100x_vs_10x: bytes a copy at 100 copies a row by those at 10; 1 is constant.
+- memory_vs_disk_100x: bytes of memory by bytes of disk that a copy takes.
+"""
+
+import argparse
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from augment.candidates import Position, Source
+from augment.draw import draw
+from augment.shard import ShardAugmenter
+from benchmarks.measure import finish
+from schemas.cache import Cache
+from schemas.example import Example
+from schemas.rows import NAME as ROWS
+
+WORDS_PER_ROW = 12
+
+
+def words() -> list[str]:
+    """Made-up words."""
+    generator = random.Random(0)
+    return ["".join(generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randint(4, 9))) for _ in range(2000)]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """TinyBERT's drawing with made-up candidates, as what is measured is drawing and writing alone."""
+
+    copies: int
+
+    def propose(self, examples: Sequence[Example]) -> list[tuple[Position, ...]]:
+        """Give every word fifteen others."""
+        known = words()
+        return [tuple(self.positions(example.texts[0], known)) for example in examples]
+
+    def positions(self, text: str, known: list[str]) -> Iterator[Position]:
+        """Yield the places of a text's words."""
+        for number, found in enumerate(re.finditer(r"\w+", text)):
+            possible = tuple(known[number * 15 : number * 15 + 15])
+            yield Position(0, found.start(), found.end(), Source.VECTORS, possible, (0.0,) * 15)
+
+    def draw(self, example: Example, positions: Sequence[Position]) -> tuple[list[Example], Counter[str]]:
+        """Draw the copies."""
+        return draw(example, positions, copies=self.copies, probability=0.4, seed=0, strategy="tinybert")
+
+
+def one_shard(folder: Path, copies: int, originals: int) -> None:
+    """Augment one shard and print rows, bytes on disk and peak memory."""
+    generator, known = random.Random(2), words()
+    texts = [" ".join(generator.sample(known, WORDS_PER_ROW)) for _ in range(originals)]
+    cache = Cache(folder)
+    augmenter = ShardAugmenter(cache, pa.int32(), Drawing(copies), {"candidates": 15}, {"copies": copies})
+    augmenter.augment(0, [Example.original("bench", (text,), 0) for text in texts])
+    side = cache.group(ROWS).committed(0)
+    assert side is not None
+    print(side.rows, side.bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def measured(folder: Path, copies: int, originals: int) -> tuple[int, int, int]:
+    """Run `one_shard` in a process of its own."""
+    arguments = ["--shard", str(folder / str(copies)), "--copies", str(copies), "--originals", str(originals)]
+    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
+    rows, size, peak = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    return rows, size, peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under a minute on two cores")
+    parser.add_argument("--shard", help=argparse.SUPPRESS)
+    parser.add_argument("--copies", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--originals", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.shard:
+        one_shard(Path(arguments.shard), arguments.copies, arguments.originals)
+        return
+    originals = 512 if arguments.quick else 2048
+    with tempfile.TemporaryDirectory() as folder:
+        base_rows, base_size, base_peak = measured(Path(folder), 0, originals)
+        disk: dict[int, float] = {}
+        memory: dict[int, float] = {}
+        for copies in (1, 10, 100):
+            rows, size, peak = measured(Path(folder), copies, originals)
+            disk[copies] = (size - base_size) / (rows - base_rows)
+            memory[copies] = (peak - base_peak) / (rows - base_rows)
+            costs = f"{disk[copies]:.0f} bytes of disk and {memory[copies]:.0f} of memory a copy"
+            print(f"{copies} copies: {rows:,} rows, {costs}")
+        finish(
+            {
+                "disk_per_row_100x_vs_10x": disk[100] / disk[10],
+                "memory_per_row_100x_vs_10x": memory[100] / memory[10],
+                "memory_vs_disk_100x": memory[100] / disk[100],
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()
