@@ -20,7 +20,7 @@ from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Augmentation, Configuration
-from schemas.errors import ConfigurationError, ModelError
+from schemas.errors import ConfigurationError, IntegrityError, ModelError
 from schemas.example import Example
 from schemas.manifest import Manifest
 from schemas.work import Work, WorkLog
@@ -118,9 +118,21 @@ def augment(
     )
     if stage.masked_language_model is not None:
         cache.group(CANDIDATES).publish_manifest(stage.proposing, layout.shards)
-    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "data_set": configuration.name}
+    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "reading": scan.accounting()}
     manifest = cache.group(rows.NAME).publish_manifest(settings, layout.shards)
+    check_accounting(scan, manifest)
     return manifest, {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
+
+
+def check_accounting(scan: Scan, manifest: Manifest) -> None:
+    """Refuse rows that are not those the reading pass counted, as when a file changed in between."""
+    counts = manifest.accounting
+    if (counts.get("kept"), counts.get("merged")) != (scan.kept, scan.merged):
+        raise IntegrityError(
+            f"{scan.kept:,} rows kept and {scan.merged:,} merged, as were counted at first",
+            f"{counts.get('kept'):,} and {counts.get('merged'):,}",
+            "leave the data files alone while they are read, and run the command again",
+        )
 
 
 def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
@@ -131,21 +143,12 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         found = f"augment.strategy: `{settings.strategy}`"
         raise ConfigurationError(f"a strategy: {', '.join(known)}", found, "correct `augment.strategy`")
     checkpoint = vectors = None
-    proposing: dict[str, Any] = {"strategy": "none"}
-    drawing: dict[str, Any] = {"copies": 0}
+    proposing = configuration.proposing
     if settings.copies and settings.masked_language_model:
         checkpoint = Checkpoint.find(settings.masked_language_model)
         vectors = find_vectors(settings, cache)
-        proposing = {
-            "strategy": settings.strategy,
-            "masked_language_model": checkpoint.fingerprint,
-            "vectors": vectors.name if vectors else "none",
-            "context": settings.context,
-            "candidates": settings.candidates,
-            "batch_tokens": settings.batch_tokens,
-            "threads": configuration.workers.threads,
-        }
-        drawing = {"copies": settings.copies, "probability": settings.probability, "seed": configuration.seed}
+        proposing["masked_language_model"] = checkpoint.fingerprint
+        proposing["vectors"] = vectors.name if vectors else "none"
     return AugmentStage(
         cache=cache.path,
         label_type=configuration.task.label_type,
@@ -155,7 +158,7 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         masked_language_model=checkpoint.path if checkpoint else None,
         vectors=vectors,
         proposing=proposing,
-        drawing=drawing,
+        drawing=configuration.drawing,
         log=WorkLog(cache.path / "work" / "augment", new_run()),
     )
 

@@ -167,8 +167,7 @@ def show_report(run: "Run") -> None:
 
     from pipelines.report import read_report, report_path, show_report
 
-    path = report_path(run.configuration)
-    show_report(read_report(path), path, Console())
+    show_report(read_report(report_path(run.configuration)), run.configuration, Console())
 
 
 # Around them

@@ -61,8 +61,10 @@ def read_report(path: Path) -> dict[str, Any]:
         raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
 
 
-def show_report(report: Mapping[str, Any], path: Path, console: Console) -> None:
+def show_report(report: Mapping[str, Any], configuration: Configuration, console: Console) -> None:
     """Print the table of arms, what it says in words, and the accounting."""
+    if report["configuration"] != configuration.model_dump(mode="json"):
+        console.print("note: this report was made with another configuration than the one given", highlight=False)
     metric = report["arms"][0]["metric"]
     title = f"{report['name']}: {metric} on the {report['evaluated_on']} rows"
     table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
@@ -80,7 +82,7 @@ def show_report(report: Mapping[str, Any], path: Path, console: Console) -> None
             console.print(f"{arm['name']}: {MEANING[arm['name']]}", highlight=False)
     for sentence in sentences(report):
         console.print(sentence, highlight=False)
-    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+    console.print(f"report: {report_path(configuration)}", highlight=False, soft_wrap=True)
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
@@ -113,6 +115,8 @@ def accounted(counts: Mapping[str, int]) -> str:
         f"rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
         f"{counts['rejected']:,} rejected"
     )
+    if counts["held_out"]:
+        text += f" (and {counts['held_out']:,} held out as dev)"
     return f"{text}; {counts['copies']:,} copies made" if "copies" in counts else text
 
 

@@ -20,6 +20,7 @@ from schemas.cache import Cache
 from schemas.configuration import Configuration
 from schemas.errors import ConfigurationError
 from schemas.example import Example
+from schemas.manifest import Manifest
 from schemas.store import locked, resource_errors, write_text
 
 if TYPE_CHECKING:
@@ -89,14 +90,26 @@ class Run:
         shards = self.rows_manifest().shards
         return [each for side in shards for each in rows.examples(group.read_shard(side)) if each.is_original]
 
-    def rows_manifest(self) -> Any:
-        """Return the manifest of the rows; raises where there are none yet."""
-        group = Cache(self.configuration.cache_path).group(rows.NAME)
+    def rows_manifest(self) -> Manifest:
+        """Return the manifest of the rows; raises where there are none, or some that other settings made."""
+        configuration = self.configuration
+        group = Cache(configuration.cache_path).group(rows.NAME)
         if not group.manifest_path().exists():
             raise ConfigurationError(
-                "rows in the cache", f"none in {self.configuration.cache_path}", "run `distill augment` first"
+                "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
             )
-        return group.manifest()
+        manifest = group.manifest()
+        made = {**manifest.settings["proposing"], **manifest.settings["drawing"]}
+        wanted = {**configuration.proposing, **configuration.drawing}
+        differs = [f"{key} {made.get(key)}" for key, value in wanted.items() if made.get(key) != value]
+        if differs:
+            expected = ", ".join(f"{key} {value}" for key, value in wanted.items() if made.get(key) != value)
+            raise ConfigurationError(
+                f"rows made with {expected}, as the configuration says",
+                f"{group.path}: made with {', '.join(differs)}",
+                "run `distill augment` with this configuration",
+            )
+        return manifest
 
     def recipe(self) -> "Recipe":
         """Return the configured recipe for this teacher and student."""
@@ -115,7 +128,7 @@ class Run:
         augment = beam_module("augment").augment
         start = time.monotonic()
         manifest, work = augment(self.configuration, self.scan, self.limit, self.engine())
-        accounting = {**self.scan.accounting(), **manifest.accounting, "rows": manifest.rows}
+        accounting = accounting_of(manifest)
         self.note("augment", seconds=time.monotonic() - start, **work, accounting=accounting)
         return accounting
 
@@ -146,8 +159,7 @@ class Run:
         identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
         arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
         results = arms.run()
-        accounting = {**self.scan.accounting(), **manifest.accounting, "rows": manifest.rows}
-        write_report(self.configuration, results, accounting, identity)
+        write_report(self.configuration, results, accounting_of(manifest), identity)
         self.note("train", seconds=time.monotonic() - start)
         return results
 
@@ -166,6 +178,11 @@ class Run:
         notes["configuration"] = self.configuration.model_dump(mode="json")
         notes.setdefault("stages", {})[stage] = facts
         write_text(path, json.dumps(notes, indent=1) + "\n")
+
+
+def accounting_of(manifest: Manifest) -> dict[str, int]:
+    """Return what became of every row that was read, and what was made of them."""
+    return {**manifest.settings["reading"], **manifest.accounting, "rows": manifest.rows}
 
 
 def beam_module(name: str) -> Any:

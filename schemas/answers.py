@@ -63,13 +63,8 @@ class Answers:
     @property
     def schema(self) -> pa.Schema:
         """Columns of the group; plain lists with metadata of our own, so that any Arrow reader opens them."""
-        axes = {
-            Family.LOGITS: "classes",
-            Family.HIDDEN: "layers,tokens,width",
-            Family.ATTENTION: "layers,heads,tokens,tokens",
-        }
         metadata = {
-            "distill.axes": axes[self.family],
+            "distill.axes": AXES[self.family],
             "distill.layers": ",".join(map(str, self.layers)),
             "distill.width": str(self.width),
             "distill.codec": self.codec.value,

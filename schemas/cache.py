@@ -40,7 +40,7 @@ class Cache:
         """Return the layout, chosen once: `shards` if given, else at least about 256 originals a shard."""
         layout = self.layout()
         if layout is None:
-            layout = Layout(data_set=data_set, shards=shards or default_shards(originals))
+            layout = Layout(data_set=data_set, shards=shards or default_shards(originals)).seal()
             layout.write(self.path / "cache.json")
         elif layout.data_set != data_set or (shards and shards != layout.shards):
             raise ConfigurationError(

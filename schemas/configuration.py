@@ -158,6 +158,21 @@ class Configuration(Section):
         found = re.fullmatch(r"finetune\s+(\S.*)", self.teacher.strip())
         return found.group(1) if found else None
 
+    @property
+    def proposing(self) -> dict[str, Any]:
+        """What candidates depend on beside rows and models."""
+        if not self.augment.copies:
+            return {"strategy": "none"}
+        settings = self.augment.model_dump(mode="json", include={"strategy", "context", "candidates", "batch_tokens"})
+        return {**settings, "threads": self.workers.threads}
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """What copies depend on beside rows and candidates."""
+        if not self.augment.copies:
+            return {"copies": 0}
+        return {**self.augment.model_dump(mode="json", include={"copies", "probability"}), "seed": self.seed}
+
     def limited(self, limit: int | None) -> Self:
         """Return the configuration of a run over the first `limit` rows, with folders of its own."""
         if limit is None:

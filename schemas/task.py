@@ -101,6 +101,8 @@ class Task(BaseModel):
         if isinstance(field, bool):
             field = str(field).lower()
         if self.kind is Kind.REGRESSION:
+            if isinstance(field, str) and "_" in field:
+                raise ValueError("a number")  # Python alone reads 1_0 as ten.
             try:
                 number = float(field)  # type: ignore[arg-type]
             except OverflowError:
