@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from schemas.group import ID
 
+NAME = "candidates"
+
 
 class Source(StrEnum):
     """Where a word's candidates come from; `none` where it has none and so stays as it is."""

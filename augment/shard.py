@@ -18,7 +18,6 @@ from schemas.example import Example
 from schemas.work import Work
 
 ROWS_PER_BATCH = 4096
-NAME = "candidates"
 
 Positions = tuple[Position, ...]
 
@@ -86,7 +85,7 @@ class ShardAugmenter:
         """Return the originals' candidates; models are asked only for rows that no earlier shard has."""
         if self.strategy is None:
             return [() for _ in originals], Work()
-        group = self.cache.group(NAME)
+        group = self.cache.group(candidates.NAME)
         settings = digest(self.proposing)
         input = digest([settings, ids_digest(ids)])
         committed = group.committed(shard)

@@ -31,7 +31,7 @@ from distill.encoder import Encoder
 from distill.needs import identity_of, open_readers, wanted_groups
 from distill.recipe import load_recipe
 from distill.student import make_student
-from distill.teach import ShardTeacher
+from distill.teach import ShardTeacher, settings_of
 from distill.teacher import CachedTeacher, LiveTeacher
 from distill.tokens import Tokenizer
 from distill.train import Trainer
@@ -43,6 +43,7 @@ from schemas.codec import Codec
 from schemas.configuration import Augmentation, Student, Teaching, Training
 from schemas.digest import digest, ids_digest
 from schemas.example import Example
+from schemas.manifest import SideFile
 from schemas.signal import Family
 from schemas.task import Task
 
@@ -80,6 +81,10 @@ class Bench:
             writer.commit(settings=digest("bench"), input=ids_digest(ids), accounting={"kept": count})
         self.cache.group(rows.NAME).publish_manifest({}, 1)
 
+    def side(self) -> SideFile:
+        """The side file of the one shard of rows."""
+        return self.cache.group(rows.NAME).manifest().shards[0]
+
     def shard_teacher(self, layers: int = 2) -> ShardTeacher:
         """The teacher with TinyBERT's signals for a student of some layers."""
         teaching = Teaching(max_length=128, batch_tokens=2048)
@@ -95,7 +100,7 @@ class Bench:
         """Write the manifests of what was taught."""
         self.cache.group(tokens.name(teacher.tokenizer.fingerprint, 128)).publish_manifest({}, 1)
         for answers in teacher.groups:
-            self.cache.group(answers.name).publish_manifest(teacher.settings(answers), 1)
+            self.cache.group(answers.name).publish_manifest(settings_of(answers, teacher.identity), 1)
 
 
 def augment_vs_reference_loop(bench: Bench) -> float:
@@ -133,7 +138,7 @@ def teach_vs_bare_forward(bench: Bench) -> float:
     """Teach one shard whole, and run the same batches bare."""
     bench.write_rows(100 if bench.quick else 600)
     teacher = bench.shard_teacher()
-    encoded = teacher.tokenise(0)
+    encoded = teacher.tokenise(bench.side())
     signals = {signal for answers in teacher.groups for signal in answers.signals}
 
     def bare() -> int:
@@ -154,7 +159,12 @@ def teach_vs_bare_forward(bench: Bench) -> float:
         assert expected == found, (expected, found)
 
     return ratio(
-        "teach_vs_bare_forward", bare, lambda: teacher.teach(0).asked, same, rounds=bench.rounds, prepare=forget
+        "teach_vs_bare_forward",
+        bare,
+        lambda: teacher.teach(bench.side()).asked,
+        same,
+        rounds=bench.rounds,
+        prepare=forget,
     )
 
 
@@ -162,11 +172,11 @@ def read_vs_memcpy(bench: Bench) -> float:
     """Read the hidden states and attention scores of 32 random rows, and copy as many bytes."""
     bench.write_rows(200 if bench.quick else 1300)
     teacher = bench.shard_teacher()
-    teacher.teach(0)
+    teacher.teach(bench.side())
     bench.publish(teacher)
     loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
     signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
-    readers = open_readers(bench.cache, signals, loaded, teacher.identity)
+    readers = open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity)
     generator = np.random.default_rng(0)
     picks = [generator.choice(len(loaded.ids), 32, replace=False) for _ in range(40)]
     sizes = [[reader.read(pick, reader.answers.signals).nbytes for reader in readers] for pick in picks]
@@ -193,7 +203,7 @@ def offline_vs_live_epoch(bench: Bench) -> float:
     count = 64 if bench.quick else 480
     bench.write_rows(count)
     teacher = bench.shard_teacher()
-    teacher.teach(0)
+    teacher.teach(bench.side())
     bench.publish(teacher)
     loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
     student = Student(layers=2)
@@ -205,7 +215,7 @@ def offline_vs_live_epoch(bench: Bench) -> float:
         answering = (
             LiveTeacher(teacher.encoder)
             if live
-            else CachedTeacher(open_readers(bench.cache, signals, loaded, teacher.identity))
+            else CachedTeacher(open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity))
         )
         trainer = Trainer(
             student=make_student(student, bench.teacher, TASK, 0),

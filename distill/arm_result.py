@@ -4,16 +4,23 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from distill.encoder import Encoder
 from distill.evaluate import Evaluation
-from schemas.checkpoint import Checkpoint
+from schemas.checkpoint import TOKENIZER_FILES, Checkpoint
+from schemas.digest import file_digest
 from schemas.manifest import Sealed
-from schemas.store import temporary_beside
+from schemas.store import publish, temporary_beside
+
+MODEL_FILES = ("config.json", "model.safetensors", *TOKENIZER_FILES, "vocab.txt")
 
 
 class ArmResult(Sealed):
-    """What one arm reached on the held-out rows, and what its model costs; `input` is what it depends on."""
+    """What one arm reached on the held-out rows, and what its model costs.
+
+    `input` is the digest of what it depends on, `files` those of the model that is kept beside it.
+    """
 
     input: str
     name: str
@@ -25,6 +32,7 @@ class ArmResult(Sealed):
     seconds_per_row: float
     steps: int = 0
     best_step: int | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, input: str, found: Evaluation, steps: int = 0, best_step: int | None = None) -> "ArmResult":
@@ -50,7 +58,10 @@ def finished(folder: Path, input: str) -> ArmResult | None:
     if not path.exists():
         return None
     result = ArmResult.read(path, f"delete {path} to do this part again")
-    return result if result.input == input else None
+    whole = all(
+        (folder / name).is_file() and file_digest(folder / name) == found for name, found in result.files.items()
+    )
+    return result if result.input == input and whole else None
 
 
 def finish(folder: Path, result: ArmResult, found: Evaluation) -> ArmResult:
@@ -59,7 +70,9 @@ def finish(folder: Path, result: ArmResult, found: Evaluation) -> ArmResult:
     temporary = temporary_beside(folder / "predictions.npy")
     with temporary.open("wb") as file:
         np.save(file, found.predictions, allow_pickle=False)
-    temporary.replace(folder / "predictions.npy")
+    publish(temporary, folder / "predictions.npy")
+    kept = [path for path in folder.iterdir() if path.name in MODEL_FILES]
+    result = result.model_copy(update={"files": {path.name: file_digest(path) for path in sorted(kept)}})
     result.write(folder / "result.json")
     return result
 
@@ -67,6 +80,6 @@ def finish(folder: Path, result: ArmResult, found: Evaluation) -> ArmResult:
 def save_model(encoder: Encoder, source: Checkpoint, folder: Path) -> None:
     """Save a model and the tokenizer it was trained with, as any loader of transformers expects them."""
     encoder.model.save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+    for name in (*TOKENIZER_FILES, "vocab.txt"):
         if (source.path / name).is_file():
             shutil.copyfile(source.path / name, folder / name)

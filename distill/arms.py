@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from distill.arm_result import ArmResult, finish, finished, save_model
-from distill.encoder import Encoder, accelerator
+from distill.encoder import Encoder, accelerator, use_all_cores
 from distill.evaluate import HeldOut, evaluate, value
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
@@ -16,7 +16,7 @@ from distill.shape import ModelShape
 from distill.student import make_student, student_shape
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
 from distill.tokens import Tokenizer
-from distill.train import ProgressOf, Trainer, label_by_teacher
+from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
 from distill.training_rows import TrainingRows
 from schemas import tokens
 from schemas.cache import Cache
@@ -26,6 +26,7 @@ from schemas.digest import digest
 from schemas.errors import DataError
 from schemas.example import Example
 from schemas.rows import NAME as ROWS
+from schemas.signal import logits
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Arms:
 
     def run(self) -> list[ArmResult]:
         """Evaluate the teacher and train the arms; finished arms are read, not trained again."""
+        use_all_cores()
         tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
         cache = Cache(self.configuration.cache_path)
         group = tokens.name(tokenizer.fingerprint, tokenizer.max_length)
@@ -85,15 +87,15 @@ class Arms:
         recipe = load_recipe("finetune", student_shape_, teacher_shape, {}) if name == "scratch" else main
         recipe = recipe.with_learning_rate(settings.learning_rate)
         total = settings.steps or sum(main.steps(int(rows.counts.sum()), settings.batch))
-        input = self.input(name, cache, total)
+        input = self.input(name, cache, recipe, total)
         path = self.folder / name
         if (done := finished(path, input)) is not None:
             return done
-        student = make_student(
-            self.configuration.student, self.teacher, self.configuration.task, self.configuration.seed
-        )
+        configuration = self.configuration
+        student = make_student(configuration.student, self.teacher, configuration.task, configuration.seed)
         teacher = self.teacher_for(recipe, rows, cache)
-        labelled = label_by_teacher(rows, teacher) if needs_labels(recipe) and recipe.columns else rows
+        wanted = needs_labels(recipe) and recipe.columns
+        labelled = label_by_teacher(rows, teacher, accelerator()) if wanted else rows
         chosen = self.choose(name, recipe, labelled, teacher)
         trainer = Trainer(
             student=student,
@@ -111,9 +113,11 @@ class Arms:
             progress=self.progress(name),
         )
         progress = trainer.run()
-        found = evaluate(student, self.configuration.task, test, self.configuration.seed)
+        found = evaluate(student, configuration.task, test, configuration.seed)
         save_model(student, self.teacher, path)
-        return finish(path, ArmResult.of(name, input, found, total, progress.best_step), found)
+        result = finish(path, ArmResult.of(name, input, found, total, progress.best_step), found)
+        trainer.state.clear()
+        return result
 
     def recipe(self, student: ModelShape, teacher: ModelShape) -> Recipe:
         """Return the configured recipe."""
@@ -122,11 +126,16 @@ class Arms:
     def teacher_for(self, recipe: Recipe, rows: TrainingRows, cache: Cache) -> Teacher:
         """Return the teacher as configured; a recipe that learns from labels alone has one that knows nothing."""
         signals = {column.signal for column in recipe.columns}
+        if signals and needs_labels(recipe):
+            # Rows without a label get the teacher's.
+            signals.add(logits())
         if self.configuration.train.teacher == "live" and signals:
             encoder = Encoder.load(self.teacher, self.configuration.task)
             encoder.model.to(accelerator())
             return LiveTeacher(encoder)
-        return CachedTeacher(open_readers(cache, signals, rows, self.identity) if signals else [])
+        return CachedTeacher(
+            open_readers(cache, signals, rows, self.configuration.teach.codec, self.identity) if signals else []
+        )
 
     def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teacher: Teacher) -> np.ndarray:
         """Return the numbers of the rows an arm learns from."""
@@ -143,15 +152,26 @@ class Arms:
             )
         return np.flatnonzero(usable)
 
-    def input(self, name: str, cache: Cache, total: int) -> str:
+    def input(self, name: str, cache: Cache, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
-        settings = self.configuration.train.model_dump(mode="json", exclude={"arms", "checkpoint_every"})
-        student = self.configuration.student.model_dump(mode="json")
-        rows = cache.group(ROWS).manifest().digest
-        codec = self.configuration.teach.codec.value
-        seed = self.configuration.seed
-        dev = [example.id for example in self.splits.dev]
-        return digest([name, settings, student, rows, codec, self.identity, seed, total, dev, self.test_digest()])
+        configuration = self.configuration
+        start = configuration.student.start
+        parts: dict[str, Any] = {
+            "name": name,
+            "rows": [[side.ids, side.accounting] for side in cache.group(ROWS).manifest().shards],
+            "teacher": self.identity,
+            "student": configuration.student.model_dump(mode="json"),
+            "start": None if start in ("teacher", "random") else Checkpoint.find(start).fingerprint,
+            "training": configuration.train.model_dump(mode="json", include=TRAINER_SETTINGS),
+            "recipe": recipe.digest,
+            "seed": configuration.seed,
+            "steps": total,
+            "dev": [example.id for example in self.splits.dev],
+            "test": self.test_digest(),
+        }
+        if recipe.columns:
+            parts |= {"codec": configuration.teach.codec.value, "asked": configuration.train.teacher}
+        return digest(parts)
 
     def test_digest(self) -> str:
         """Return the digest of what the held-out rows are and how they are judged."""

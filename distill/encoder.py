@@ -1,5 +1,6 @@
 """Encoders: any BERT-like classifier, teacher or student, read by the same signals."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +115,11 @@ def check_labels(checkpoint: Checkpoint, configuration: Any, task: Task) -> None
         f"`task.labels`: {dict(enumerate(task.labels))}",
         f"write `labels: [{', '.join(names)}]` if they mean the same, or name another teacher",
     )
+
+
+def use_all_cores() -> None:
+    """Let this process compute with all its cores, whatever a stage before it did."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 def accelerator() -> torch.device:

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from distill.arm_result import ArmResult, finish, finished, save_model
-from distill.encoder import Encoder, accelerator, load_model
+from distill.encoder import Encoder, accelerator, load_model, use_all_cores
 from distill.evaluate import HeldOut, evaluate, value
 from distill.recipe import load_recipe
 from distill.teacher import CachedTeacher
 from distill.tokens import Tokenizer
-from distill.train import ProgressOf, Trainer
+from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
 from distill.training_rows import TrainingRows
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration
@@ -38,6 +38,7 @@ def fine_tune(
         [
             base.fingerprint,
             settings.model_dump(mode="json"),
+            configuration.train.model_dump(mode="json", include=TRAINER_SETTINGS - {"batch"}),
             task,
             configuration.teach.max_length,
             configuration.seed,
@@ -47,6 +48,7 @@ def fine_tune(
     )
     if finished(folder, input) is not None:
         return Checkpoint.find(str(folder))
+    use_all_cores()
     tokenizer = Tokenizer.load(base, configuration.teach.max_length)
     rows = TrainingRows.of_examples(labelled, tokenizer)
     torch.manual_seed(configuration.seed)
@@ -75,4 +77,5 @@ def fine_tune(
     found = evaluate(encoder, configuration.task, held_out, configuration.seed)
     save_model(encoder, base, folder)
     finish(folder, ArmResult.of("teacher", input, found, sum(trainer.steps), best.best_step), found)
+    trainer.state.clear()
     return Checkpoint.find(str(folder))

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from distill.packed import PackedReader
+from distill.recipe import TEACHER
 from distill.shape import ModelShape
 from distill.training_rows import TrainingRows
 from schemas.answers import Answers
@@ -12,10 +13,9 @@ from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
 from schemas.errors import IntegrityError
+from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.signal import Family, Signal, layers_of
-
-TEACHER = "teacher"
 
 
 def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dict[str, Any]:
@@ -39,10 +39,8 @@ def wanted_groups(
     """
     left = set(signals)
     groups: list[Answers] = []
-    for group, answers in teacher_groups(cache):
-        same = all(group.settings.get(key) == value for key, value in identity.items())
-        right = answers.codec is (Codec.F32 if answers.family is Family.LOGITS else codec)
-        if same and right and left.intersection(answers.signals):
+    for manifest, answers in teacher_groups(cache):
+        if left.intersection(answers.signals) and not differences(manifest, answers, codec, identity):
             groups.append(answers)
             left.difference_update(answers.signals)
     for family, width, kept in (
@@ -55,14 +53,21 @@ def wanted_groups(
     return groups
 
 
-def teacher_groups(cache: Cache) -> list[tuple[Any, Answers]]:
+def teacher_groups(cache: Cache) -> list[tuple[Manifest, Answers]]:
     """Return manifest and content of every group of teacher's answers in a cache."""
     manifests = [group.manifest() for group in cache.groups()]
     return [(manifest, Answers.of(manifest.settings)) for manifest in manifests if "family" in manifest.settings]
 
 
+def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: dict[str, Any]) -> list[str]:
+    """Return what a group was written with that is not what is wanted now; logits are always f32."""
+    wanted = {**identity, "codec": Codec.F32.value if answers.family is Family.LOGITS else codec.value}
+    found = manifest.settings
+    return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
+
+
 def open_readers(
-    cache: Cache, signals: Collection[Signal], rows: TrainingRows, identity: dict[str, Any]
+    cache: Cache, signals: Collection[Signal], rows: TrainingRows, codec: Codec, identity: dict[str, Any]
 ) -> list[PackedReader]:
     """Open what a recipe needs; raises `IntegrityError` that lists every mismatch and the command that mends it."""
     rows_manifest = cache.group(ROWS).manifest()
@@ -73,12 +78,7 @@ def open_readers(
         group = cache.group(answers.name)
         if not left.intersection(answers.signals):
             continue
-        differs = [
-            f"{key} {manifest.settings.get(key)}, not {value}"
-            for key, value in identity.items()
-            if manifest.settings.get(key) != value
-        ]
-        if differs:
+        if differs := differences(manifest, answers, codec, identity):
             problems.append(f"{group.name}: stale: {', '.join(differs)}")
         elif [side.ids for side in manifest.shards] != [side.ids for side in rows_manifest.shards]:
             problems.append(f"{group.name}: not the rows of `{ROWS}`")

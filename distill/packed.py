@@ -79,7 +79,7 @@ class PackedReader:
     def open(self, shard: int) -> MappedShard:
         """Check and map a shard."""
         side = self.shards[shard]
-        view, batches = self.group.open_shard(side)
+        view, batches = self.group.open_shard(side, self.answers.schema)
         base = pa.py_buffer(view).address
         itemsize = self.answers.codec.dtype.itemsize
         addresses, counts, kept = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
@@ -87,6 +87,9 @@ class PackedReader:
             column = batch.column(self.answers.family.value)
             offsets = column.offsets.to_numpy()
             values = column.values.buffers()[1]
+            if values and not 0 <= values.address - base <= len(view) - values.size:
+                # Compressed buffers are unpacked elsewhere; nothing of ours writes them.
+                raise IntegrityError("uncompressed columns", f"{self.group.path / side.file}", self.group.remedy)
             first = (values.address - base) // itemsize if values else 0
             addresses.append(first + offsets[:-1])
             counts.append(np.diff(offsets))

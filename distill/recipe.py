@@ -9,8 +9,12 @@ from typing import Any, Literal
 
 from distill.losses import Loss
 from distill.shape import ModelShape
+from schemas.digest import digest, file_digest
 from schemas.errors import ConfigurationError
 from schemas.signal import Column, Signal
+
+TEACHER = "teacher"
+"""Name of the one teacher that a run asks; several are still to come."""
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -28,7 +32,7 @@ def label() -> Label:
     return Label()
 
 
-def from_teacher(signal: Signal, teacher: str = "teacher") -> Column:
+def from_teacher(signal: Signal, teacher: str = TEACHER) -> Column:
     """Return the target that is a signal of a teacher."""
     return Column(teacher, signal)
 
@@ -84,10 +88,11 @@ class Stage:
 
 
 class Recipe:
-    """Stages, one after the other."""
+    """Stages, one after the other; `digest` names the code and the dials that a loaded recipe came from."""
 
-    def __init__(self, *stages: Stage) -> None:
+    def __init__(self, *stages: Stage, digest: str = "") -> None:
         self.stages = stages
+        self.digest = digest
 
     @property
     def columns(self) -> frozenset[Column]:
@@ -98,7 +103,7 @@ class Recipe:
         """Return the recipe with one learning rate for all stages, or itself for `None`."""
         if learning_rate is None:
             return self
-        return Recipe(*(replace(stage, learning_rate=learning_rate) for stage in self.stages))
+        return Recipe(*(replace(stage, learning_rate=learning_rate) for stage in self.stages), digest=self.digest)
 
     def steps(self, rows: int, batch: int, total: int | None = None) -> tuple[int, ...]:
         """Return the number of steps of each stage: its epochs over `rows`, or its share of `total` by epochs."""
@@ -123,6 +128,10 @@ def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict
         raise ConfigurationError(
             f"a recipe: {', '.join(known)}, or a dotted module", f"train.recipe: `{name}`", "correct `train.recipe`"
         )
+    if not callable(getattr(module, "recipe", None)):
+        raise ConfigurationError(
+            "a module with a function `recipe`", f"train.recipe: {module.__file__}: none", "name another module"
+        )
     parameters = list(inspect.signature(module.recipe).parameters)[2:]
     unknown = sorted(set(dials) - set(parameters))
     if unknown:
@@ -131,7 +140,18 @@ def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict
             f"train.dials: {', '.join(unknown)}",
             "correct `train.dials`",
         )
-    return module.recipe(student, teacher, **dials)
+    try:
+        recipe = module.recipe(student, teacher, **dials)
+    except (TypeError, ValueError, AttributeError) as error:
+        found = f"train.dials: {dials}: {error}"
+        raise ConfigurationError(f"dials that `{name}` can use", found, "correct `train.dials`") from error
+    strangers = sorted(str(column) for column in recipe.columns if column.teacher != TEACHER)
+    if strangers:
+        raise ConfigurationError(
+            f"columns of the one teacher, `{TEACHER}`", f"train.recipe: {', '.join(strangers)}", "correct the recipe"
+        )
+    recipe.digest = digest([name, dials, file_digest(Path(inspect.getfile(module)))])
+    return recipe
 
 
 def recipe_names() -> list[str]:

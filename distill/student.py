@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedConfig
 
 from distill.attention import IMPLEMENTATION
 from distill.encoder import Encoder, load_model
@@ -10,7 +10,7 @@ from distill.layer_map import uniform
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Student
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, ModelError
 from schemas.task import Task
 
 FIELDS = {
@@ -29,7 +29,14 @@ def student_configuration(student: Student, teacher: Checkpoint, task: Task) -> 
             raise ConfigurationError(
                 "no shape beside a checkpoint", f"student.start: {student.start} with {', '.join(shape)}", "remove it"
             )
-        path = Checkpoint.find(student.start).path
+        checkpoint = Checkpoint.find(student.start)
+        if vocabulary_of(checkpoint) != vocabulary_of(teacher):
+            raise ModelError(
+                "a student that reads the teacher's token ids",
+                f"student.start: {student.start}: another vocabulary",
+                "name a checkpoint with the teacher's tokenizer, or set student.start=random",
+            )
+        path = checkpoint.path
         return AutoConfig.from_pretrained(path, trust_remote_code=False, **task.model_labels())
     configuration = AutoConfig.from_pretrained(teacher.path, trust_remote_code=False, **task.model_labels())
     if student.start == "teacher":
@@ -49,6 +56,11 @@ def student_configuration(student: Student, teacher: Checkpoint, task: Task) -> 
             "correct `student.width` or `student.heads`",
         )
     return configuration
+
+
+def vocabulary_of(checkpoint: Checkpoint) -> dict[str, int]:
+    """Return the ids of a checkpoint's pieces."""
+    return AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=False).get_vocab()
 
 
 def student_shape(student: Student, teacher: Checkpoint, task: Task) -> ModelShape:

@@ -21,12 +21,14 @@ from schemas.rows import NAME as ROWS
 from schemas.signal import Signal
 from schemas.work import Work
 
+TOKEN_SETTINGS = ("tokenizer", "max_length")
+"""Of what a teacher's answers depend on, the part that token ids do."""
+
 
 @dataclass(frozen=True)
 class ShardOfRows:
     """The rows of one shard: ids, token ids and segments, in order."""
 
-    side: SideFile
     ids: np.ndarray
     encoded: Encoded
 
@@ -50,52 +52,56 @@ class ShardTeacher:
     identity: dict[str, Any]
     batch_tokens: int
 
-    def teach(self, shard: int) -> Work:
-        """Write the shard's tokens and answers where they are not there yet, copying every answer that is known."""
-        rows = self.tokenise(shard)
+    def teach(self, side: SideFile) -> Work:
+        """Write a shard's tokens and answers where they are not there yet, copying every answer that is known.
+
+        `side` is the shard's side file in the group `rows`.
+        """
+        shard = side.shard
         todo = [
             answers
             for answers in self.groups
-            if (side := self.group(answers).committed(shard)) is None or side.input != self.input(answers, rows.side)
+            if not is_committed(self.group(answers), shard, input_of(settings_of(answers, self.identity), side))
         ]
+        if not todo and is_committed(self.token_group, shard, input_of(self.token_settings, side)):
+            return Work()
+        rows = self.tokenise(side)
         if not todo:
             return Work()
-        known = [KnownAnswers.of(self.group(answers), shard, self.settings(answers)) for answers in todo]
-        asked = np.logical_or.reduce([~np.isin(rows.ids, list(each.places)) for each in known])
+        known = [KnownAnswers.of(self.group(each), shard, settings_of(each, self.identity)) for each in todo]
+        places = [np.fromiter(each.places, np.uint64, len(each.places)) for each in known]
+        asked = np.logical_or.reduce([~np.isin(rows.ids, each) for each in places])
         with ExitStack() as stack:
             writers = [stack.enter_context(self.group(answers).writer(shard, answers.schema)) for answers in todo]
             failed = [0] * len(todo)
             for block in self.blocks(rows.lengths):
-                spoken = self.ask(rows, block[asked[block]], todo)
+                # All groups are asked for, also those that are there: what is captured decides which kernels run,
+                # and an interrupted shard is to go on to the same bits.
+                spoken = self.ask(rows, block[asked[block]], self.groups)
                 for i, answers in enumerate(todo):
                     failed[i] += write_block(writers[i], answers, rows, block, asked, spoken, known[i])
             for answers, writer, failures in zip(todo, writers, failed, strict=True):
                 writer.commit(
-                    settings=digest(self.settings(answers)),
-                    input=self.input(answers, rows.side),
+                    settings=digest(settings_of(answers, self.identity)),
+                    input=input_of(settings_of(answers, self.identity), side),
                     accounting={"rows": len(rows.ids), "not_finite": failures},
                 )
         return Work(asked=int(asked.sum()), copied=int((~asked).sum()))
 
-    def tokenise(self, shard: int) -> ShardOfRows:
-        """Return the shard's rows with their token ids; write them where they are not there yet."""
-        rows_group = self.cache.group(ROWS)
-        side = rows_group.manifest().shards[shard]
-        table = rows_group.read_shard(side)
+    def tokenise(self, side: SideFile) -> ShardOfRows:
+        """Return a shard's rows with their token ids; write them where they are not there yet."""
+        table = self.cache.group(ROWS).read_shard(side)
         ids = table.column("id").to_numpy()
         encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()])
-        settings = digest(token_settings(self.tokenizer))
-        input = digest([settings, side.ids])
-        group = self.cache.group(tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length))
-        committed = group.committed(shard)
-        if committed is None or committed.input != input:
-            with group.writer(shard, tokens.SCHEMA) as writer:
+        settings = self.token_settings
+        if not is_committed(self.token_group, side.shard, input_of(settings, side)):
+            with self.token_group.writer(side.shard, tokens.SCHEMA) as writer:
                 for start in range(0, len(ids), 1024):
                     part = slice(start, start + 1024)
                     writer.write(tokens.to_batch(ids[part], encoded.input_ids[part], encoded.token_type_ids[part]))
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
-                writer.commit(settings=settings, input=input, accounting=counts)
-        return ShardOfRows(side, ids, encoded)
+                writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
+        return ShardOfRows(ids, encoded)
 
     def blocks(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
         """Cut rows, in order, where padded to the longest they would pass the token budget."""
@@ -127,13 +133,15 @@ class ShardTeacher:
         """Return the folder of some answers."""
         return self.cache.group(answers.name)
 
-    def settings(self, answers: Answers) -> dict[str, Any]:
-        """Return what a group's content depends on beside its rows."""
-        return {**self.identity, **answers.settings()}
+    @property
+    def token_settings(self) -> dict[str, Any]:
+        """Return what token ids depend on beside rows."""
+        return {key: self.identity[key] for key in TOKEN_SETTINGS}
 
-    def input(self, answers: Answers, rows: SideFile) -> str:
-        """Return the digest of everything a shard's content depends on."""
-        return digest([digest(self.settings(answers)), rows.ids])
+    @property
+    def token_group(self) -> Group:
+        """Return the folder of the rows' token ids."""
+        return self.cache.group(tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length))
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,17 @@ def write_block(
     return sum(state != Status.KEPT for state in status)
 
 
-def token_settings(tokenizer: Tokenizer) -> dict[str, Any]:
-    """Return what a token group's content depends on beside its rows."""
-    return {"tokenizer": tokenizer.fingerprint, "max_length": tokenizer.max_length}
+def settings_of(answers: Answers, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what a group of answers depends on beside its rows."""
+    return {**identity, **answers.settings()}
+
+
+def input_of(settings: dict[str, Any], rows: SideFile) -> str:
+    """Return the digest of everything a shard's content depends on: settings, and the rows in their order."""
+    return digest([digest(settings), rows.ids])
+
+
+def is_committed(group: Group, shard: int, input: str) -> bool:
+    """Whether a shard is there and was made from just this input."""
+    side = group.committed(shard)
+    return side is not None and side.input == input

@@ -28,6 +28,9 @@ from schemas.signal import logits
 FLUSH_EVERY = 50
 """Steps between two looks at the losses, so that the device is not asked to wait at every step."""
 
+TRAINER_SETTINGS = {"batch", "learning_rate", "precision", "clip", "weight_decay", "evaluate_every"}
+"""Settings of `train` that the loop itself reads and a result depends on."""
+
 ProgressOf = Callable[[str], Callable[[int, int, str], None]]
 """Gives the progress of a training run by its name: a function of steps done, steps in all and stage."""
 
@@ -37,7 +40,8 @@ class Trainer:
     """What a training run is made of.
 
     `chosen` are the numbers of the rows to train on; `steps` has one number per stage; `evaluate` gives the metric on
-    the dev rows, larger being better; `input` is the digest of everything the result depends on.
+    the dev rows, larger being better; `input` is the digest of everything the result depends on. The `state` on disk is
+    the caller's to clear, once the result is safe.
     """
 
     student: Encoder
@@ -84,7 +88,6 @@ class Trainer:
                 weights = {}
         if self.best is not None:
             self.student.model.load_state_dict(self.best)
-        self.state.clear()
         return self.progress_now
 
     def run_stage(self, index: int, stage: Stage, weights: Weights) -> None:
@@ -102,7 +105,7 @@ class Trainer:
             rate = learning_rate(stage, step, total)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = self.rows.batch(self.mine(self.order.at(step)), self.accelerator.device)
+            batch = self.rows.batch(self.order.at(step), self.accelerator.device)
             answers = self.teacher.answer(batch, signals)
             labels = self.labels(batch) if stage.wants_labels else None
             objective.train()
@@ -128,7 +131,7 @@ class Trainer:
             self.flush()
         if evaluates:
             self.keep_best(done)
-        if saves and self.accelerator.is_main_process:
+        if saves:
             self.state.save(self.progress_now, self.objective, optimizer, self.best)
         self.progress(done, sum(self.steps), stage.name)
 
@@ -148,10 +151,6 @@ class Trainer:
         """Return the labels of a batch: class indices, or numbers for a regression."""
         labels = torch.from_numpy(self.rows.labels[batch.rows]).to(batch.input_ids.device)
         return labels.float() if self.student.shape.classes == 1 else labels.long()
-
-    def mine(self, rows: np.ndarray) -> np.ndarray:
-        """Return this process's share of a batch."""
-        return rows[self.accelerator.process_index :: self.accelerator.num_processes]
 
     # The log of losses, one JSON line a step
 
@@ -214,13 +213,15 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def label_by_teacher(rows: TrainingRows, teacher: Teacher, batch: int = 64) -> TrainingRows:
+def label_by_teacher(
+    rows: TrainingRows, teacher: Teacher, device: torch.device | str = "cpu", batch: int = 64
+) -> TrainingRows:
     """Give rows without a label the teacher's."""
     missing = np.flatnonzero(np.isnan(rows.labels))
     labels = rows.labels.copy()
     for start in range(0, len(missing), batch):
         some = missing[start : start + batch]
-        answer = teacher.answer(rows.batch(some), [logits()])[logits()].cpu().numpy()
+        answer = teacher.answer(rows.batch(some, device), [logits()])[logits()].cpu().numpy()
         labels[some] = answer.argmax(-1) if answer.shape[1] > 1 else answer[:, 0]
     return replace(rows, labels=labels)
 

@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from schemas.manifest import Sealed
-from schemas.store import temporary_beside
+from schemas.store import publish, temporary_beside
 
 
 class Progress(Sealed):
@@ -44,7 +45,7 @@ class TrainingState:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(path)
         save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary)
-        temporary.replace(path)
+        publish(temporary, path)
         progress.write(self.pointer)
         for other in self.folder.iterdir():
             if other not in (path, self.pointer):
@@ -57,7 +58,10 @@ class TrainingState:
         progress = Progress.read(self.pointer, f"delete {self.folder} to begin this arm again")
         if progress.input != input or not self.path(progress).exists():
             return None
-        return progress, load_file(self.path(progress))
+        try:
+            return progress, load_file(self.path(progress))
+        except SafetensorError:
+            return None
 
     def path(self, progress: Progress) -> Path:
         """Return the file of a state."""

@@ -11,7 +11,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from augment import strategies
-from augment.shard import NAME as CANDIDATES
+from augment.candidates import NAME as CANDIDATES
 from augment.shard import ShardAugmenter, Strategy
 from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
 from pipelines.progress import Progress
@@ -110,7 +110,7 @@ def augment(
     cache = Cache(configuration.cache_path)
     layout = cache.choose_layout(configuration.name, scan.kept, configuration.shards)
     stage = make_stage(configuration, cache)
-    reading = ReadRows(configuration, scan, limit, layout.shards)
+    reading = ReadRows(with_absolute_data(configuration), scan, limit, layout.shards)
     entries = engine.run(
         lambda pipeline: augment_shards(pipeline, reading, layout.shards, stage),
         stage.log,
@@ -118,10 +118,18 @@ def augment(
     )
     if stage.masked_language_model is not None:
         cache.group(CANDIDATES).publish_manifest(stage.proposing, layout.shards)
-    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "reading": scan.accounting()}
+    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "reading": scan.accounting(), "read": scan.ids}
     manifest = cache.group(rows.NAME).publish_manifest(settings, layout.shards)
     check_accounting(scan, manifest)
     return manifest, {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
+
+
+def with_absolute_data(configuration: Configuration) -> Configuration:
+    """Return the configuration with data paths that mean the same in a worker's folder."""
+    data = configuration.data
+    paths = {split: path and str(Path(path).absolute()) for split, path in (("dev", data.dev), ("test", data.test))}
+    train = tuple(str(Path(path).absolute()) for path in data.train)
+    return configuration.model_copy(update={"data": data.model_copy(update={**paths, "train": train})})
 
 
 def check_accounting(scan: Scan, manifest: Manifest) -> None:
@@ -150,16 +158,16 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         proposing["masked_language_model"] = checkpoint.fingerprint
         proposing["vectors"] = vectors.name if vectors else "none"
     return AugmentStage(
-        cache=cache.path,
+        cache=cache.path.resolve(),
         label_type=configuration.task.label_type,
         augmentation=settings,
         seed=configuration.seed,
         threads=configuration.workers.threads,
-        masked_language_model=checkpoint.path if checkpoint else None,
-        vectors=vectors,
+        masked_language_model=checkpoint.path.resolve() if checkpoint else None,
+        vectors=vectors.resolve() if vectors else None,
         proposing=proposing,
         drawing=configuration.drawing,
-        log=WorkLog(cache.path / "work" / "augment", new_run()),
+        log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
     )
 
 

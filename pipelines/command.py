@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
+runner_options: list[str] = []
+"""What stood after `--` on the command line; Beam's to read, whatever it looks like."""
 
 # Verbs
 
@@ -174,13 +176,11 @@ def show_report(run: "Run") -> None:
 
 
 def load(file: Path, keys: list[str] | None, limit: int | None, debug: bool) -> "Run":
-    """Read the configuration and make the run; what begins with a dash is for the runner."""
+    """Read the configuration and make the run."""
     from pipelines.run import Run
     from schemas.load_configuration import load_configuration
 
-    overrides = [key for key in keys or [] if not key.startswith("-")]
-    options = tuple(key for key in keys or [] if key.startswith("-"))
-    return Run(load_configuration(file, overrides).limited(limit), limit, options, debug)
+    return Run(load_configuration(file, keys or ()).limited(limit), limit, tuple(runner_options), debug)
 
 
 def on_run(do: Callable[["Run"], None], file: Path, keys: list[str] | None, limit: int | None, debug: bool) -> None:
@@ -189,10 +189,6 @@ def on_run(do: Callable[["Run"], None], file: Path, keys: list[str] | None, limi
         run = load(file, keys, limit, debug)
         with run.held():
             do(run)
-
-
-class Terminated(BaseException):
-    """Somebody asked the process to end."""
 
 
 @contextmanager
@@ -211,11 +207,6 @@ def reported(debug: bool) -> Iterator[None]:
         # The reader of our output is gone; a second error at exit would only confuse.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
-    except (KeyboardInterrupt, Terminated) as stop:
-        end_children()
-        again = shlex.join(["distill", *sys.argv[1:]])
-        print(f"\ndistill: stopped; what is finished is kept. To go on:\n  {again}", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
     except Exception as error:
         end_children()
         if debug:
@@ -237,13 +228,29 @@ def end_children() -> None:
     psutil.wait_procs(children, timeout=5)
 
 
+def stop_on(number: signal.Signals) -> None:
+    """End at once when asked to: everything stored survives that, and no runner or lock can hold us up."""
+    terminal = os.dup(2)
+
+    def stop(*_: object) -> None:
+        end_children()
+        again = shlex.join(["distill", *sys.argv[1:]])
+        os.write(terminal, f"\ndistill: stopped; what is finished is kept. To go on:\n  {again}\n".encode())
+        os._exit(128 + number)
+
+    if signal.getsignal(number) is not signal.SIG_IGN:
+        signal.signal(number, stop)
+
+
 def main() -> None:
     """Start the command line."""
-
-    def end(number: int, frame: object) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, end)
+    stop_on(signal.SIGINT)
+    stop_on(signal.SIGTERM)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    app()
+    # A recipe of the user's own may lie in the folder they stand in.
+    sys.path.append(os.getcwd())
+    arguments = sys.argv[1:]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    runner_options.extend(arguments[end + 1 :])
+    app(arguments[:end])

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -46,6 +46,14 @@ class Stage(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A process's worker, which one thread at a time may use: runners may give a process several."""
+
+    worker: Worker
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class ShardFunction(beam.DoFn):
     """Applies a stage's worker to elements; yields the numbers of the shards that are done."""
 
@@ -56,13 +64,13 @@ class ShardFunction(beam.DoFn):
     def setup(self) -> None:
         """Load the worker, once a process."""
         with errors_sent_home():
-            self.worker: Worker = self.shared.acquire(self.stage.load)
+            self.loaded: Loaded = self.shared.acquire(lambda: Loaded(self.stage.load()))
 
     def process(self, element: Any) -> Iterator[int]:
         """Work on one shard."""
-        with errors_sent_home(), resource_errors(str(self.stage.log.folder.parent)):
+        with errors_sent_home(), resource_errors(str(self.stage.log.folder.parent)), self.loaded.lock:
             start = time.perf_counter()
-            shard, work = self.worker.run(element)
+            shard, work = self.loaded.worker.run(element)
             self.stage.log.write(shard, work, time.perf_counter() - start)
         yield shard
 
@@ -129,8 +137,8 @@ def brought_home(error: Exception) -> Exception:
             parts, _ = json.JSONDecoder().raw_decode(text, found.end())
         except ValueError:
             continue
-        kind = next(kind for kind in KINDS if kind.code == parts.pop("code"))
-        return kind(**parts)
+        code = parts.pop("code")
+        return next(kind for kind in KINDS if kind.code == code)(**parts)
     if "MemoryError" in text or "Cannot allocate memory" in text:
         return ResourceError("enough memory", text.splitlines()[-1], "lower `batch_tokens` or `workers.count`")
     return error

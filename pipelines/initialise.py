@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines.examples import files
+from pipelines.printable import printable
 from pipelines.record import Record
 from pipelines.sniff import (
     Column,
@@ -277,8 +278,3 @@ def scalar(value: str | int) -> str:
 def text_scalar(value: str) -> str:
     """Return a text in double quotes."""
     return f'"{printable(value.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"'
-
-
-def printable(value: str) -> str:
-    """Return a text in which what cannot be seen is escaped as in YAML."""
-    return "".join(character if character.isprintable() else f"\\U{ord(character):08X}" for character in value)

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from augment.candidates import NAME as CANDIDATES
+from pipelines.printable import printable
 from pipelines.progress import size
 from pipelines.run import Run
 from schemas import rows
@@ -26,7 +28,7 @@ def show_cache(run: Run, originals: int) -> None:
         table.add_row(group.name, f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes), ranges)
     console.print(table)
     group = cache.group(rows.NAME)
-    first = run.rows_manifest().shards[0]
+    first = max(group.manifest().shards, key=lambda side: min(side.rows, 1))
     for family in families(list(rows.examples(group.read_shard(first))))[:originals]:
         for example in family:
             console.print(marked(example), soft_wrap=True)
@@ -46,11 +48,11 @@ def marked(example: Example) -> Text:
             line.append(" | ", style="dim")
         at = 0
         for change in sorted((c for c in example.changes if c.text == number), key=lambda c: c.start):
-            line.append(text[at : change.start])
-            line.append(f"[{text[change.start : change.end]}]", style="bold")
-            line.append(f"({change.original})", style="dim")
+            line.append(printable(text[at : change.start]))
+            line.append(f"[{printable(text[change.start : change.end])}]", style="bold")
+            line.append(f"({printable(change.original)})", style="dim")
             at = change.end
-        line.append(text[at:])
+        line.append(printable(text[at:]))
     if example.is_original:
         line.append(f"  label {example.label}", style="dim")
     return line
@@ -62,7 +64,7 @@ def verify_cache(run: Run) -> Iterator[str]:
     groups = cache.groups()
     if not groups:
         raise ConfigurationError("a cache", f"none in {cache.path}", "run `distill augment` first")
-    expected = [side.ids for side in run.rows_manifest().shards]
+    expected = [side.ids for side in cache.group(rows.NAME).manifest().shards]
     problems: list[str] = []
     for group in groups:
         try:
@@ -72,13 +74,14 @@ def verify_cache(run: Run) -> Iterator[str]:
         except IntegrityError as error:
             problems.append(error.found)
             continue
-        if group.name != "candidates" and [side.ids for side in manifest.shards] != expected:
-            problems.append(f"{group.path}: not the rows of `{rows.NAME}`")
+        whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
+        if group.name != CANDIDATES and [side.ids for side in manifest.shards] != expected:
+            yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
         else:
-            yield f"good: {group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
+            yield f"good: {whole}"
     if problems:
         raise IntegrityError(
             "every byte as it was written",
             "; ".join(problems),
-            f"delete the named files and their groups' manifest.json in {cache.path}, then run augment and teach again",
+            f"delete those groups' folders in {cache.path}, then run `distill augment` and `distill teach` again",
         )

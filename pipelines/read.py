@@ -13,7 +13,7 @@ from pipelines.examples import examples, files, located_examples
 from pipelines.record import Record, Reject, shown
 from pipelines.rejects import Rejects, written_rejects
 from schemas.configuration import Configuration
-from schemas.digest import identity
+from schemas.digest import identity, ids_digest
 from schemas.errors import DataError, QualityError
 from schemas.example import Example
 
@@ -27,7 +27,8 @@ class Scan:
 
     `read = kept + merged + rejected` counts the rows of the training split; `held_out` rows of the training files serve
     as dev and are not among them. `conflicting` and `unlabelled` are of the kept; `leaked` rows have the texts of a dev
-    or test row, and are rejected where the configuration drops them: `dropped` are their ids.
+    or test row, and are rejected where the configuration drops them: `dropped` are their ids. `ids` is the digest of
+    the sorted ids of the rows that were not rejected.
     """
 
     read: int
@@ -42,6 +43,7 @@ class Scan:
     test: int
     dev_rejected: int
     test_rejected: int
+    ids: str = ""
     dropped: frozenset[int] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class Scan:
 
     def accounting(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {name: count for name, count in asdict(self).items() if name != "dropped"}
+        return {name: count for name, count in asdict(self).items() if name not in ("ids", "dropped")}
 
 
 def scan(configuration: Configuration, limit: int | None, rejects: Path | None) -> Scan:
@@ -83,10 +85,11 @@ def scan(configuration: Configuration, limit: int | None, rejects: Path | None) 
         conflicting=conflicting,
         unlabelled=unlabelled,
         leaked=tally.leaked,
-        dev=tally.held_out if data.dev is None else dev,
+        dev=tally.dev if data.dev is None else dev,
         test=test,
         dev_rejected=dev_rejected,
         test_rejected=test_rejected,
+        ids=ids_digest(np.sort(np.frombuffer(tally.ids, np.uint64))),
         dropped=frozenset(tally.dropped),
     )
 
@@ -101,7 +104,7 @@ class Tally:
         self.ids = array("Q")
         self.texts = array("Q")
         self.labelled = bytearray()
-        self.rejected = self.held_out = self.leaked = 0
+        self.rejected = self.held_out = self.dev = self.leaked = 0
         self.named: list[str] = []
         self.dropped: set[int] = set()
 
@@ -113,6 +116,7 @@ class Tally:
         record, example = found
         if self.data.dev is None and is_held_out(example):
             self.held_out += 1
+            self.dev += example.label is not None
             return
         texts = texts_digest(example)
         if texts in self.evaluated:
@@ -189,7 +193,8 @@ def held_out(configuration: Configuration, split: Literal["dev", "test"], limit:
         where = pattern
     else:
         rows = examples(configuration.name, configuration.task, data, files(data.train), limit)
-        found = [row for row in rows if not isinstance(row, Reject) and is_held_out(row)]
+        kept = (row for row in rows if not isinstance(row, Reject) and is_held_out(row))
+        found = [row for row in kept if row.label is not None]
         where = f"{', '.join(data.train)}, of which one text in {HELD_OUT_IN} is held out"
     if not found:
         raise DataError(f"labelled rows for {split}", f"{where}: none", f"name a file of them as `data.{split}`")
@@ -218,7 +223,7 @@ def is_held_out(example: Example) -> bool:
 
     The texts alone decide, so that no text is on both sides, whatever its label, file or place.
     """
-    return example.label is not None and texts_digest(example) % HELD_OUT_IN == 0
+    return texts_digest(example) % HELD_OUT_IN == 0
 
 
 def texts_digest(example: Example) -> int:

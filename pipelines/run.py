@@ -51,9 +51,10 @@ class Run:
         """Hold the run's folders against other runs."""
         with ExitStack() as stack:
             for folder in dict.fromkeys((self.output, self.configuration.cache_path)):
-                stack.enter_context(resource_errors(str(folder)))
-                stack.enter_context(locked(folder))
-            yield
+                with resource_errors(str(folder)):
+                    stack.enter_context(locked(folder))
+            with resource_errors(str(self.output)):
+                yield
 
     # What the stages stand on
 
@@ -87,8 +88,8 @@ class Run:
     def originals(self) -> list[Example]:
         """Return the rows that were read, out of the cache."""
         group = Cache(self.configuration.cache_path).group(rows.NAME)
-        shards = self.rows_manifest().shards
-        return [each for side in shards for each in rows.examples(group.read_shard(side)) if each.is_original]
+        tables = (group.read_shard(side) for side in self.rows_manifest().shards)
+        return [each for table in tables for each in rows.examples(rows.only_originals(table))]
 
     def rows_manifest(self) -> Manifest:
         """Return the manifest of the rows; raises where there are none, or some that other settings made."""
@@ -99,6 +100,12 @@ class Run:
                 "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
             )
         manifest = group.manifest()
+        if manifest.settings["read"] != self.scan.ids:
+            raise ConfigurationError(
+                "the rows of the data files as they are now",
+                f"{group.path}: rows of other files, or of these before they changed",
+                "run `distill augment`: it asks only for the rows that are new",
+            )
         made = {**manifest.settings["proposing"], **manifest.settings["drawing"]}
         wanted = {**configuration.proposing, **configuration.drawing}
         differs = [f"{key} {made.get(key)}" for key, value in wanted.items() if made.get(key) != value]

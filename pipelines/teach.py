@@ -10,7 +10,7 @@ import apache_beam as beam
 from distill.encoder import Encoder
 from distill.needs import identity_of, wanted_groups
 from distill.shape import ModelShape
-from distill.teach import ShardTeacher
+from distill.teach import TOKEN_SETTINGS, ShardTeacher, input_of, is_committed, settings_of
 from distill.tokens import Tokenizer
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
@@ -20,6 +20,8 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration, Teaching
 from schemas.errors import QualityError
+from schemas.group import Group
+from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
 from schemas.signal import Signal
 from schemas.task import Task
@@ -32,9 +34,9 @@ class TeachWorker:
 
     teacher: ShardTeacher
 
-    def run(self, element: int) -> tuple[int, Work]:
-        """Teach one shard."""
-        return element, self.teacher.teach(element)
+    def run(self, element: SideFile) -> tuple[int, Work]:
+        """Teach one shard, known by its side file in the group `rows`."""
+        return element.shard, self.teacher.teach(element)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class TeachStage:
         )
 
 
-def teach_shards(pipeline: beam.Pipeline, shards: Sequence[int], stage: TeachStage) -> None:
-    """Wire the graph: numbers of shards, `Reshuffle`, one `ParDo`."""
+def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: TeachStage) -> None:
+    """Wire the graph: side files of the rows, `Reshuffle`, one `ParDo`."""
     _ = pipeline | beam.Create(shards, reshuffle=False) | beam.Reshuffle() | beam.ParDo(ShardFunction(stage))
 
 
@@ -85,10 +87,10 @@ def teach(
     rows = cache.group(ROWS).manifest()
     identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
     groups = tuple(wanted_groups(cache, signals, shape, configuration.teach.codec, identity))
-    log = WorkLog(cache.path / "work" / "teach", new_run())
+    log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
     stage = TeachStage(
-        cache=cache.path,
-        checkpoint=checkpoint.path,
+        cache=cache.path.resolve(),
+        checkpoint=checkpoint.path.resolve(),
         task=configuration.task,
         teaching=configuration.teach,
         threads=configuration.workers.threads,
@@ -96,26 +98,41 @@ def teach(
         identity=identity,
         log=log,
     )
-    shards = range(len(rows.shards))
-    entries = engine.run(
-        lambda pipeline: teach_shards(pipeline, shards, stage),
-        log,
-        Progress("teach", len(shards), "shards"),
-    )
-    publish(cache, checkpoint, configuration.teach, groups, identity, len(shards))
+    token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
+    left = [side for side in rows.shards if not is_taught(side, cache, token_group, groups, identity)]
+    entries: list[dict] = []
+    if left:
+        progress = Progress("teach", len(left), "shards")
+        entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
+    publish(cache, token_group, configuration.teach, groups, identity, len(rows.shards))
     return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
 
 
+def is_taught(
+    side: SideFile, cache: Cache, token_group: Group, groups: tuple[Answers, ...], identity: dict[str, Any]
+) -> bool:
+    """Whether a shard's tokens and answers are all there, made from just its rows."""
+    token_settings = {key: identity[key] for key in TOKEN_SETTINGS}
+    wanted = [
+        (token_group, token_settings),
+        *((cache.group(each.name), settings_of(each, identity)) for each in groups),
+    ]
+    return all(is_committed(group, side.shard, input_of(settings, side)) for group, settings in wanted)
+
+
 def publish(
-    cache: Cache, checkpoint: Checkpoint, teaching: Teaching, groups: tuple[Answers, ...], identity: dict, shards: int
+    cache: Cache,
+    token_group: Group,
+    teaching: Teaching,
+    groups: tuple[Answers, ...],
+    identity: dict[str, Any],
+    shards: int,
 ) -> None:
     """Write the manifests of the token group and of the groups of answers."""
-    tokenizer = {"tokenizer": checkpoint.tokenizer_fingerprint, "max_length": teaching.max_length}
-    group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, teaching.max_length))
-    group.publish_manifest(tokenizer, shards)
+    token_group.publish_manifest({key: identity[key] for key in TOKEN_SETTINGS}, shards)
     failed = rows = 0
     for answers in groups:
-        manifest = cache.group(answers.name).publish_manifest({**identity, **answers.settings()}, shards)
+        manifest = cache.group(answers.name).publish_manifest(settings_of(answers, identity), shards)
         failed, rows = max(failed, manifest.accounting.get("not_finite", 0)), manifest.rows
     if failed > teaching.max_failed * rows:
         raise QualityError(

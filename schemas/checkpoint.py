@@ -10,13 +10,8 @@ from schemas.digest import digest, file_digest
 from schemas.errors import ModelError, ResourceError
 
 WEIGHTS = "*.safetensors"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+HUB_FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,9 @@ class Checkpoint:
             )
         content = json.loads(path.read_text(encoding="utf-8"))
         # Whoever used the tokenizer last may have left its padding and truncation in the file: no part of what it is.
-        return digest({key: value for key, value in content.items() if key not in ("padding", "truncation")})
+        backend = {key: value for key, value in content.items() if key not in ("padding", "truncation")}
+        beside = [self.path / name for name in TOKENIZER_FILES if name != "tokenizer.json"]
+        return digest([backend, [(each.name, file_digest(each)) for each in beside if each.is_file()]])
 
 
 def fetch(name: str) -> Path:
@@ -98,11 +95,7 @@ def fetch(name: str) -> Path:
 
     repository, _, revision = name.partition("@")
     try:
-        return Path(
-            snapshot_download(
-                repository, revision=revision or None, allow_patterns=[WEIGHTS, "*.json", "*.txt", "*.model"]
-            )
-        )
+        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=HUB_FILES))
     except HFValidationError:
         raise ModelError("a model folder or a hub id", f"{name}: no such folder", "correct the path") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:

@@ -115,7 +115,9 @@ class Group:
     def publish_manifest(self, settings: dict[str, Any], shards: int) -> Manifest:
         """Merge the side files of shards 0 to `shards` into the manifest, and remove what they do not name."""
         sides = tuple(SideFile.read(self.side_path(shard), self.remedy) for shard in range(shards))
-        for side in sides:
+        for shard, side in enumerate(sides):
+            if side.shard != shard:
+                raise IntegrityError(f"shard {shard}", f"{self.side_path(shard)}: shard {side.shard}", self.remedy)
             self.check_size(side)
         manifest = Manifest(group=self.name, settings=settings, shards=sides).seal()
         files = [{"filename": side.file} for side in sides]
@@ -172,8 +174,11 @@ class Group:
         if found != side.hash:
             raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy)
 
-    def open_shard(self, side: SideFile) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
-        """Check a shard, map it into memory and return the map and its record batches, which are views of the map."""
+    def open_shard(self, side: SideFile, schema: pa.Schema | None = None) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
+        """Check a shard, map it into memory and return the map and its record batches, which are views of the map.
+
+        With a `schema`, a shard of other columns is refused.
+        """
         self.check_content(side)
         file = self.path / side.file
         with file.open("rb") as handle:
@@ -184,9 +189,12 @@ class Group:
                 batch.validate(full=True)
         except (pa.ArrowInvalid, OSError) as error:
             raise IntegrityError("a valid Arrow stream", f"{file}: {error}", self.remedy) from None
-        rows = sum(batch.num_rows for batch in batches)
-        if rows != side.rows:
-            raise IntegrityError(f"{side.rows} rows", f"{file}: {rows} rows", self.remedy)
+        for batch in batches:
+            if schema is not None and not batch.schema.equals(schema):
+                raise IntegrityError(f"columns {schema.names} of their types", f"{file}: others", self.remedy)
+        ids = np.concatenate([np.empty(0, np.uint64), *(batch.column("id").to_numpy() for batch in batches)])
+        if len(ids) != side.rows or ids_digest(ids) != side.ids:
+            raise IntegrityError(f"the {side.rows} rows it was written with", f"{file}: other rows", self.remedy)
         return view, batches
 
     def read_shard(self, side: SideFile) -> pa.Table:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+from pyarrow import compute
 
 from schemas.example import Change, Example
 from schemas.group import ID
@@ -51,6 +52,11 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
     fields = schema(label_type)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=fields)
+
+
+def only_originals(table: pa.Table) -> pa.Table:
+    """Return the rows that were read, without their copies."""
+    return table.filter(compute.field("id") == compute.field("origin"))
 
 
 def examples(table: pa.Table) -> Iterator[Example]:

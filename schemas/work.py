@@ -27,14 +27,13 @@ class WorkLog:
 
     def write(self, shard: int, work: Work, seconds: float) -> None:
         """Say what was done, by which process, for which run."""
-        entry = {
-            "run": self.run,
-            **asdict(work),
-            "seconds": seconds,
-            "process": os.getpid(),
-            "host": socket.gethostname(),
-        }
-        write_text(self.folder / f"{shard:05d}.json", json.dumps(entry) + "\n")
+        path = self.folder / f"{shard:05d}.json"
+        earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if earlier.get("run") == self.run:
+            # A runner may repeat what it has done; the repetition finds nothing left to ask.
+            work = Work(work.asked + earlier["asked"], work.copied + earlier["copied"])
+        where = {"process": os.getpid(), "host": socket.gethostname()}
+        write_text(path, json.dumps({"run": self.run, **asdict(work), "seconds": seconds, **where}) + "\n")
 
     def entries(self) -> Iterator[dict]:
         """Return what this run did so far, shard by shard."""

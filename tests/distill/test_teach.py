@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from distill.encoder import Encoder
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
 from distill.packed import PackedReader
-from distill.teach import ShardTeacher
+from distill.teach import ShardTeacher, settings_of
 from distill.teacher import CachedTeacher, LiveTeacher
 from distill.tokens import Tokenizer
 from distill.training_rows import TrainingRows
+from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
 from schemas.cache import Cache
@@ -49,18 +50,18 @@ def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=25
 def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
     """Teach all shards and publish; return the teacher and the sums of work."""
     teacher = shard_teacher(cache, checkpoint, signals, codec)
-    works = [teacher.teach(shard) for shard in range(SHARDS)]
+    works = [teacher.teach(side) for side in cache.group(rows_group.NAME).manifest().shards]
     token_group = cache.group(tokens.name(teacher.tokenizer.fingerprint, 32))
     token_group.publish_manifest({"tokenizer": teacher.tokenizer.fingerprint}, SHARDS)
     for answers in teacher.groups:
-        cache.group(answers.name).publish_manifest(teacher.settings(answers), SHARDS)
+        cache.group(answers.name).publish_manifest(settings_of(answers, teacher.identity), SHARDS)
     return teacher, sum(work.asked for work in works), sum(work.copied for work in works)
 
 
 def opened(cache, checkpoint, teacher, signals=SIGNALS):
     group = tokens.name(checkpoint.tokenizer_fingerprint, 32)
     rows = TrainingRows.of(cache, group, teacher.tokenizer.padding)
-    return rows, CachedTeacher(open_readers(cache, signals, rows, teacher.identity))
+    return rows, CachedTeacher(open_readers(cache, signals, rows, teacher.groups[-1].codec, teacher.identity))
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_changed_teacher_makes_the_cache_stale_and_every_mismatch_is_listed(ca
     other = Checkpoint.find(str(changed))
     rows, _ = opened(cache, checkpoint, teacher)
     with pytest.raises(IntegrityError) as caught:
-        open_readers(cache, SIGNALS, rows, {**teacher.identity, "fingerprint": other.fingerprint})
+        open_readers(cache, SIGNALS, rows, Codec.F32, {**teacher.identity, "fingerprint": other.fingerprint})
     for name in ("teacher.logits.f32", "teacher.hidden.0-2-4.f32", "teacher.attention.2-4.f32"):
         assert f"{name}: stale" in caught.value.found
     assert "distill teach" in caught.value.remedy
@@ -169,12 +170,14 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
             return answers
 
     teacher = replace(teacher, encoder=Loud(teacher.encoder.model))
-    for shard in range(SHARDS):
-        teacher.teach(shard)
+    for side in cache.group(rows_group.NAME).manifest().shards:
+        teacher.teach(side)
     cache.group(tokens.name(teacher.tokenizer.fingerprint, 32)).publish_manifest({}, SHARDS)
     manifests = {}
     for answers in teacher.groups:
-        manifests[answers.family] = cache.group(answers.name).publish_manifest(teacher.settings(answers), SHARDS)
+        manifests[answers.family] = cache.group(answers.name).publish_manifest(
+            settings_of(answers, teacher.identity), SHARDS
+        )
     sizes = [side.rows for side in manifests[Family.HIDDEN].shards]
     odd = sum(size // 2 for size in sizes)
     assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": odd}
@@ -204,7 +207,7 @@ def test_a_crafted_shard_with_other_sizes_is_refused(cache, checkpoint):
         values = np.zeros(7 * len(ids), np.float32)
         writer.write(answers.to_batch(ids, [Status.KEPT] * len(ids), values, sizes))
         writer.commit(settings=side.settings, input=side.input, accounting={})
-    group.publish_manifest(teacher.settings(answers), SHARDS)
+    group.publish_manifest(settings_of(answers, teacher.identity), SHARDS)
     rows, cached = opened(cache, checkpoint, teacher)
     with pytest.raises(IntegrityError, match="as many numbers a row"):
         cached.answer(rows.batch(np.arange(40)), SIGNALS)

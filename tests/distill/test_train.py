@@ -35,6 +35,7 @@ class Bench:
 
     def __init__(self, folder: Path, teacher_folder: Path, codec: Codec = Codec.F32, count: int = 160) -> None:
         self.folder = folder
+        self.codec = codec
         self.checkpoint = Checkpoint.find(str(teacher_folder))
         self.cache = Cache(folder / "cache")
         write_rows(self.cache, originals(count), SHARDS)
@@ -46,7 +47,7 @@ class Bench:
         self.rows = TrainingRows.of(self.cache, group, self.teacher.tokenizer.padding)
 
     def cached(self) -> Teacher:
-        return CachedTeacher(open_readers(self.cache, self.signals, self.rows, self.teacher.identity))
+        return CachedTeacher(open_readers(self.cache, self.signals, self.rows, self.codec, self.teacher.identity))
 
     def live(self) -> Teacher:
         return LiveTeacher(Encoder.load(self.checkpoint, TASK))
