@@ -309,8 +309,8 @@ def test_without_a_dev_file_a_tenth_of_the_texts_is_held_out(tmp_path):
     train = list(training_examples(configuration, found, None))
     assert 60 < found.held_out < 140
     assert found.held_out > found.dev == len(dev)
-    assert found.read == len(train) == 1100 - len(dev)
-    assert found.unlabelled == 100
+    assert found.read == len(train) == 1100 - found.held_out
+    assert found.unlabelled == 100 - (found.held_out - found.dev)
     assert not {row.texts for row in dev} & {row.texts for row in train}
     assert all(map(is_held_out, dev))
     assert held_out(configuration, "test", None) == dev
