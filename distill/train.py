@@ -1,9 +1,8 @@
 """Training: one loop for every recipe, over a cached or a live teacher, that goes on where it was stopped."""
 
-import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,16 @@ from torch import Tensor, nn
 
 from distill.batch import Batch
 from distill.encoder import Encoder
+from distill.loss_log import LossLog, Step
 from distill.objective import Objective
 from distill.order import Order
 from distill.recipe import Recipe, Stage
 from distill.shape import ModelShape
 from distill.teacher import Teacher
 from distill.training_rows import TrainingRows
-from distill.training_state import Progress, TrainingState, Weights, part, restore_optimizer
+from distill.training_state import Position, TrainingState, Weights, part, restore_optimizer
 from schemas.configuration import Training
 from schemas.digest import identity
-from schemas.errors import QualityError
 from schemas.signal import logits
 
 FLUSH_EVERY = 50
@@ -57,38 +56,36 @@ class Trainer:
     input: str
     evaluate: Callable[[Encoder], float] | None = None
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
-    pending: list[tuple[Progress, Batch, float, Tensor, dict[str, Tensor]]] = field(default_factory=list)
 
-    def run(self) -> Progress:
-        """Train all stages and leave the best weights in the student; return where the best was found."""
+    def __post_init__(self) -> None:
         precision = "bf16" if self.settings.precision == "bf16" else "no"
         self.accelerator = Accelerator(mixed_precision=precision)
+        # Projections are drawn at random, so the seed comes before them.
         torch.manual_seed(self.seed)
         self.objective = Objective(self.student, self.recipe, self.teacher_shape)
-        self.order = Order(
-            self.chosen,
-            self.rows.counts[self.chosen],
-            self.rows.lengths[self.chosen],
-            batch=self.settings.batch,
-            seed=self.seed,
-        )
+        counts, lengths = self.rows.counts[self.chosen], self.rows.lengths[self.chosen]
+        self.order = Order(self.chosen, counts, lengths, batch=self.settings.batch, seed=self.seed)
         self.state = TrainingState(self.folder / "state")
+        self.log = LossLog(self.folder / "losses.jsonl")
+        self.at = Position(input=self.input, stage=0, step=0)
         self.best: Weights | None = None
-        self.progress_now = Progress(input=self.input, stage=0, step=0)
+
+    def run(self) -> Position:
+        """Train all stages and leave the best weights in the student; return where the best was found."""
         resumed = self.state.load(self.input)
         weights: Weights = {}
         if resumed:
-            self.progress_now, weights = resumed
+            self.at, weights = resumed
             self.objective.load_state_dict(part(weights, "module"))
             self.best = part(weights, "best") or None
-        self.cut_log()
+        self.log.cut(self.at)
         for index, stage in enumerate(self.recipe.stages):
-            if index >= self.progress_now.stage:
+            if index >= self.at.stage:
                 self.run_stage(index, stage, weights)
                 weights = {}
         if self.best is not None:
             self.student.model.load_state_dict(self.best)
-        return self.progress_now
+        return self.at
 
     def run_stage(self, index: int, stage: Stage, weights: Weights) -> None:
         """Train one stage from the step it is at; each stage has an optimizer of its own."""
@@ -96,7 +93,7 @@ class Trainer:
         objective, optimizer = self.accelerator.prepare(self.objective, optimizer)
         if weights:
             restore_optimizer(optimizer.optimizer, weights)
-        first = self.progress_now.step if index == self.progress_now.stage else 0
+        first = self.at.step if index == self.at.stage else 0
         signals = {column.signal for column in stage.columns}
         total = self.steps[index]
         for step in range(first, total):
@@ -115,84 +112,41 @@ class Trainer:
             self.accelerator.clip_grad_norm_(objective.parameters(), self.settings.clip)
             optimizer.step()
             optimizer.zero_grad()
-            self.progress_now = self.progress_now.model_copy(update={"stage": index, "step": step + 1})
-            self.pending.append((self.progress_now, batch, rate, loss.detach(), dict(parts)))
+            self.at = self.at.model_copy(update={"stage": index, "step": step + 1})
+            self.log.add(Step(self.at, self.rows.ids[batch.rows], rate, loss.detach(), dict(parts)))
             self.after_step(index, stage, total, optimizer.optimizer)
-        self.progress_now = self.progress_now.model_copy(update={"stage": index + 1, "step": 0})
+        self.at = self.at.model_copy(update={"stage": index + 1, "step": 0})
 
     def after_step(self, index: int, stage: Stage, total: int, optimizer: torch.optim.Optimizer) -> None:
         """Log, evaluate and save where it is time."""
-        step = self.progress_now.step
+        step = self.at.step
         done = sum(self.steps[:index]) + step
         learns_answers = any(signal == logits() for signal in stage.signals)
         evaluates = learns_answers and self.evaluate and (step % self.settings.evaluate_every == 0 or step == total)
         saves = step % self.settings.checkpoint_every == 0 or step == total
-        if evaluates or saves or len(self.pending) >= FLUSH_EVERY:
-            self.flush()
+        if evaluates or saves or step % FLUSH_EVERY == 0:
+            self.log.flush()
         if evaluates:
             self.keep_best(done)
         if saves:
-            self.state.save(self.progress_now, self.objective, optimizer, self.best)
+            self.state.save(self.at, self.objective, optimizer, self.best)
         self.progress(done, sum(self.steps), stage.name)
 
     def keep_best(self, done: int) -> None:
         """Evaluate on the dev rows and remember the best weights so far; the first of equals wins."""
         assert self.evaluate is not None
         value = self.evaluate(self.student)
-        best = self.progress_now.best
+        best = self.at.best
         if best is None or value > best:
             update = {"best": None if math.isnan(value) else value, "best_step": done}
-            self.progress_now = self.progress_now.model_copy(update=update)
-            self.best = {
-                name: tensor.detach().cpu().clone() for name, tensor in self.student.model.state_dict().items()
-            }
+            self.at = self.at.model_copy(update=update)
+            weights = self.student.model.state_dict()
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 
     def labels(self, batch: Batch) -> Tensor:
         """Return the labels of a batch: class indices, or numbers for a regression."""
         labels = torch.from_numpy(self.rows.labels[batch.rows]).to(batch.input_ids.device)
         return labels.float() if self.student.shape.classes == 1 else labels.long()
-
-    # The log of losses, one JSON line a step
-
-    @property
-    def log(self) -> Path:
-        """Path of the log."""
-        return self.folder / "losses.jsonl"
-
-    def flush(self) -> None:
-        """Write the losses of the steps since the last time; stop where one is not a number."""
-        with self.log.open("a", encoding="utf-8") as file:
-            for progress, batch, rate, loss, parts in self.pending:
-                number = loss.item()
-                if not math.isfinite(number):
-                    ids = ", ".join(f"{i:016x}" for i in self.rows.ids[batch.rows][:4])
-                    raise QualityError(
-                        "a finite loss",
-                        f"{number} in stage {progress.stage}, step {progress.step}, rows {ids}, …",
-                        "lower the learning rate, or look at those rows with `distill inspect`; "
-                        "the last good state is kept",
-                    )
-                terms = {name: value.item() for name, value in parts.items()}
-                line = {"stage": progress.stage, "step": progress.step, "rate": rate, "loss": number, "terms": terms}
-                file.write(json.dumps(line) + "\n")
-        self.pending.clear()
-
-    def cut_log(self) -> None:
-        """Drop the log's lines from beyond the state that the run goes on from."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        here = (self.progress_now.stage, self.progress_now.step)
-        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
-        kept = [line for line in lines if at(line) <= here]
-        self.log.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def at(line: str) -> tuple[int, int]:
-    """Return stage and step of a line of the log; a line cut by a crash lies beyond everything."""
-    try:
-        entry = json.loads(line)
-        return entry["stage"], entry["step"]
-    except ValueError:
-        return (2**31, 0)
 
 
 def learning_rate(stage: Stage, step: int, total: int) -> float:
@@ -224,9 +178,3 @@ def label_by_teacher(
         answer = teacher.answer(rows.batch(some, device), [logits()])[logits()].cpu().numpy()
         labels[some] = answer.argmax(-1) if answer.shape[1] > 1 else answer[:, 0]
     return replace(rows, labels=labels)
-
-
-def read_log(path: Path) -> Iterator[dict]:
-    """Return the entries of a log of losses."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)

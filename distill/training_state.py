@@ -12,7 +12,7 @@ from schemas.manifest import Sealed
 from schemas.store import publish, temporary_beside
 
 
-class Progress(Sealed):
+class Position(Sealed):
     """Where a run is: steps done of a stage, and the best evaluation so far."""
 
     input: str
@@ -33,39 +33,39 @@ class TrainingState:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pointer = folder / "progress.json"
+        self.pointer = folder / "position.json"
 
-    def save(self, progress: Progress, module: nn.Module, optimizer: Optimizer, best: Weights | None) -> None:
+    def save(self, position: Position, module: nn.Module, optimizer: Optimizer, best: Weights | None) -> None:
         """Store weights, optimizer moments and best weights, then say so."""
         tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
         tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
-        path = self.path(progress)
+        path = self.path(position)
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(path)
         save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary)
         publish(temporary, path)
-        progress.write(self.pointer)
+        position.write(self.pointer)
         for other in self.folder.iterdir():
             if other not in (path, self.pointer):
                 other.unlink()
 
-    def load(self, input: str) -> tuple[Progress, Weights] | None:
+    def load(self, input: str) -> tuple[Position, Weights] | None:
         """Return the newest state if it belongs to the same run."""
         if not self.pointer.exists():
             return None
-        progress = Progress.read(self.pointer, f"delete {self.folder} to begin this arm again")
-        if progress.input != input or not self.path(progress).exists():
+        position = Position.read(self.pointer, f"delete {self.folder} to begin this arm again")
+        if position.input != input or not self.path(position).exists():
             return None
         try:
-            return progress, load_file(self.path(progress))
+            return position, load_file(self.path(position))
         except SafetensorError:
             return None
 
-    def path(self, progress: Progress) -> Path:
+    def path(self, position: Position) -> Path:
         """Return the file of a state."""
-        return self.folder / f"state-{progress.stage}-{progress.step}.safetensors"
+        return self.folder / f"state-{position.stage}-{position.step}.safetensors"
 
     def clear(self) -> None:
         """Remove all states of a finished run."""

@@ -27,7 +27,7 @@ class Data(Section):
         default=None, description="for choosing the best checkpoint; without it, part of train is held out"
     )
     test: str | None = Field(default=None, description="for the report; dev where absent")
-    format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = "auto"
+    format: str = Field(default="auto", description="a file of pipelines/readers; auto: by the name's ending")
     header: bool = Field(default=True, description="whether TSV and CSV files begin with column names")
     on_bad_row: Literal["fail", "reject"] = "fail"
     on_leak: Literal["fail", "drop", "allow"] = Field(default="fail", description="dev or test texts found in train")

@@ -18,7 +18,7 @@ from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
 from distill.student import make_student
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
-from distill.train import Trainer, label_by_teacher, learning_rate, read_log
+from distill.train import Trainer, label_by_teacher, learning_rate
 from distill.training_rows import TrainingRows
 from schemas import tokens
 from schemas.cache import Cache
@@ -71,7 +71,7 @@ class Bench:
 
 
 def losses(trainer: Trainer) -> list[float]:
-    return [entry["loss"] for entry in read_log(trainer.log)]
+    return [entry["loss"] for entry in trainer.log.entries()]
 
 
 @pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 1e-3)])
@@ -136,7 +136,7 @@ def test_a_state_of_another_run_is_not_taken(tmp_path, teacher_folder):
         bench.trainer("arm", bench.cached(), progress=stop_after(10)).run()
     other = bench.trainer("arm", bench.cached(), input="1" * 32)
     other.run()
-    assert [entry["step"] for entry in read_log(other.log)] == [*range(1, 21), *range(1, 13)]
+    assert [entry["step"] for entry in other.log.entries()] == [*range(1, 21), *range(1, 13)]
 
 
 def test_the_best_weights_are_kept_and_the_first_of_equals_wins(tmp_path, teacher_folder):
