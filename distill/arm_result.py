@@ -37,12 +37,12 @@ class ArmResult(Sealed):
     @classmethod
     def of(cls, name: str, input: str, found: Evaluation, steps: int = 0, best_step: int | None = None) -> "ArmResult":
         """Make a result of an evaluation; an undefined number becomes `None`."""
-        low, high = (None if np.isnan(bound) else bound for bound in found.interval)
+        low, high = map(defined, found.interval)
         return cls(
             input=input,
             name=name,
             metric=found.metric,
-            value=None if np.isnan(found.value) else found.value,
+            value=defined(found.value),
             interval=(low, high),
             parameters=found.parameters,
             bytes=found.bytes,
@@ -50,6 +50,11 @@ class ArmResult(Sealed):
             steps=steps,
             best_step=best_step,
         ).seal()
+
+
+def defined(value: float) -> float | None:
+    """Return a number, or `None` where it is undefined: JSON has no other way to say so."""
+    return None if np.isnan(value) else value
 
 
 def finished(folder: Path, input: str) -> ArmResult | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from distill.arm_result import ArmResult, finish, finished, save_model
+from distill.comparison import Comparison, compare
 from distill.encoder import Encoder, accelerator, use_all_cores
 from distill.evaluate import HeldOut, evaluate, value
 from distill.needs import open_readers
@@ -66,6 +67,11 @@ class Arms:
         for name in wanted:
             results.append(self.train(name, rows, cache, dev, test))
         return results
+
+    def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
+        """Compare the trained arms on the test rows."""
+        labels = np.array([example.label for example in self.splits.test], np.float64)
+        return compare(results, self.folder, labels, self.configuration.seed)
 
     def evaluate_teacher(self, test: HeldOut) -> ArmResult:
         """Evaluate the teacher, unless that was done."""

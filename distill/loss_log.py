@@ -1,4 +1,4 @@
-"""The log of losses: one JSON line a step, read off the device in bundles."""
+"""The log of losses: one JSON line a step and one an evaluation, read off the device in bundles."""
 
 import json
 import math
@@ -52,6 +52,12 @@ class LossLog:
                 file.write(json.dumps({**place, "rate": step.rate, "loss": loss, "terms": terms}) + "\n")
         self.pending.clear()
 
+    def evaluated(self, position: Position, value: float) -> None:
+        """Write what the metric on the dev rows is after a step; an undefined one is null."""
+        place = {"stage": position.stage, "step": position.step}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**place, "dev": None if math.isnan(value) else value}) + "\n")
+
     def cut(self, position: Position) -> None:
         """Drop the lines from beyond the position that a run goes on from."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +66,7 @@ class LossLog:
         self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def entries(self) -> Iterator[dict]:
-        """Return what is written, step by step."""
+        """Return what is written, step by step: lines with `loss`, `rate` and `terms`, and lines with `dev`."""
         for line in self.path.read_text(encoding="utf-8").splitlines():
             yield json.loads(line)
 

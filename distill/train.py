@@ -136,6 +136,7 @@ class Trainer:
         """Evaluate on the dev rows and remember the best weights so far; the first of equals wins."""
         assert self.evaluate is not None
         value = self.evaluate(self.student)
+        self.log.evaluated(self.at, value)
         best = self.at.best
         if best is None or value > best:
             update = {"best": None if math.isnan(value) else value, "best_step": done}

@@ -1,13 +1,14 @@
 """Looking into a cache: its groups, its rows with changes marked, and whether every byte is what it was."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from augment.candidates import NAME as CANDIDATES
+from pipelines.families import families
 from pipelines.printable import printable
 from pipelines.progress import size
 from pipelines.run import Run
@@ -27,17 +28,9 @@ def show_cache(run: Run, originals: int) -> None:
         ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())
         table.add_row(group.name, f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes), ranges)
     console.print(table)
-    group = cache.group(rows.NAME)
-    first = max(group.manifest().shards, key=lambda side: min(side.rows, 1))
-    for family in families(list(rows.examples(group.read_shard(first))))[:originals]:
-        for example in family:
-            console.print(marked(example), soft_wrap=True)
-
-
-def families(examples: list[Example]) -> list[list[Example]]:
-    """Return each original, followed by its copies in order of draw."""
-    ordered = sorted(examples, key=lambda example: (example.origin, not example.is_original, example.draw))
-    return [list(family) for _, family in groupby(ordered, key=lambda example: example.origin)]
+    for family in islice(families(cache), originals):
+        for member in family:
+            console.print(marked(member.example), soft_wrap=True)
 
 
 def marked(example: Example) -> Text:

@@ -16,10 +16,12 @@ from schemas.store import stored_text, write_text
 
 if TYPE_CHECKING:
     from distill.arm_result import ArmResult
+    from distill.comparison import Comparison
 
 FIELDS = ("name", "metric", "value", "interval", "parameters", "bytes", "seconds_per_row", "steps", "best_step")
 
 MEANING = {
+    "teacher": "the model that is learnt from",
     "scratch": "the student fine-tuned on labels, without distillation",
     "distilled": "the student taught by the recipe, on the rows that were read",
     "distilled+augmented": "the same, on these rows and their copies",
@@ -31,19 +33,26 @@ def report_path(configuration: Configuration) -> Path:
     return configuration.output_path / "report.json"
 
 
+def page_path(configuration: Configuration) -> Path:
+    """Return where the same lies as a page."""
+    return configuration.output_path / "report.html"
+
+
 def write_report(
     configuration: Configuration,
     results: "Sequence[ArmResult]",
+    comparisons: "Sequence[Comparison]",
     accounting: Mapping[str, int],
     identity: Mapping[str, Any],
 ) -> None:
-    """Write report.json: `arms`, `accounting` and where it all came from."""
+    """Write report.json: `arms`, `comparisons`, `accounting` and where it all came from."""
     arms = [{field: result.model_dump(mode="json")[field] for field in FIELDS} for result in results]
     report = {
         "format": 1,
         "name": configuration.name,
         "evaluated_on": "test" if configuration.data.test else "dev",
         "arms": arms,
+        "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
         "accounting": dict(accounting),
         "teacher": dict(identity),
         "configuration": configuration.model_dump(mode="json"),
@@ -66,47 +75,67 @@ def show_report(report: Mapping[str, Any], configuration: Configuration, console
     if report["configuration"] != configuration.model_dump(mode="json"):
         console.print("note: this report was made with another configuration than the one given", highlight=False)
     metric = report["arms"][0]["metric"]
-    title = f"{report['name']}: {metric} on the {report['evaluated_on']} rows"
-    table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
+    steps = max(arm["steps"] for arm in report["arms"])
+    title = f"{report['name']}: {metric} on the {report['evaluated_on']} rows, {steps:,} steps for every student"
+    # All of it in eighty characters: that is what a terminal and a log file have.
+    table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False, show_edge=False, collapse_padding=True)
     table.add_column("arm", no_wrap=True)
-    for column in (metric, "95 % interval", "parameters", "size", "a row", "steps"):
+    for column in ("value", "95 % interval", "parameters", "size", "a row"):
         table.add_column(column, justify="right", no_wrap=True)
     for arm in report["arms"]:
         low, high = map(number, arm["interval"])
-        steps = f"{arm['steps']:,}" if arm["steps"] else ""
-        costs = (f"{arm['parameters']:,}", size(arm["bytes"]), milliseconds(arm["seconds_per_row"]), steps)
+        costs = (f"{arm['parameters']:,}", size(arm["bytes"]), milliseconds(arm["seconds_per_row"]))
         table.add_row(arm["name"], number(arm["value"]), f"{low} to {high}", *costs)
     console.print(table)
     for arm in report["arms"]:
-        if arm["name"] in MEANING:
+        if arm["name"] != "teacher":
             console.print(f"{arm['name']}: {MEANING[arm['name']]}", highlight=False)
-    for sentence in sentences(report):
+    for sentence in (accounted(report["accounting"]), *sentences(report)):
         console.print(sentence, highlight=False)
-    console.print(f"report: {report_path(configuration)}", highlight=False, soft_wrap=True)
+    for path in (report_path(configuration), page_path(configuration)):
+        console.print(str(path), highlight=False, soft_wrap=True)
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
-    """Return what a report says, the worst news first."""
-    arms = {arm["name"]: arm for arm in report["arms"]}
-    said: list[str] = []
-    best = max(
-        (arm for arm in report["arms"] if arm["name"].startswith("distilled") and arm["value"] is not None),
-        key=lambda arm: arm["value"],
-        default=None,
-    )
-    scratch, teacher = arms.get("scratch"), arms.get("teacher")
-    if best and scratch and scratch["value"] is not None and best["value"] <= scratch["value"]:
-        said.append("Distillation did not help here: the student fine-tuned on labels alone is as good or better.")
-    if any(arm["value"] is None for arm in report["arms"]):
-        said.append("A metric without a value is undefined on these rows: one class only, or constant answers.")
-    if best and teacher and teacher["value"]:
-        faster = teacher["seconds_per_row"] / best["seconds_per_row"]
+    """Return what a report says: what helped, what the best student is worth, and which numbers are missing."""
+    said = [effects(report["comparisons"], report["arms"][0]["metric"])] if report["comparisons"] else []
+    students = [arm for arm in report["arms"] if arm["name"] != "teacher" and arm["value"] is not None]
+    best, teacher = max(students, key=lambda arm: arm["value"], default=None), report["arms"][0]
+    if best and teacher["value"]:
         said.append(
             f"The best student ({best['name']}) keeps {best['value'] / teacher['value']:.1%} of the teacher's "
             f"{best['metric']} with {best['parameters'] / teacher['parameters']:.1%} of its parameters, "
-            f"{faster:.1f} times as fast."
+            f"{teacher['seconds_per_row'] / best['seconds_per_row']:.1f} times as fast."
         )
-    return [*said, accounted(report["accounting"])]
+    if any(arm["value"] is None for arm in report["arms"]):
+        said.append("A metric without a value is undefined on these rows: one class only, or constant answers.")
+    return said
+
+
+def effects(comparisons: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Return what distillation and augmentation did, by the paired differences."""
+    subjects = {
+        ("distilled", "scratch"): "distillation",
+        ("distilled+augmented", "distilled"): "augmentation on top of it",
+    }
+    known = {(each["name"], each["against"]): each for each in comparisons}
+    if not known.keys() & subjects.keys():
+        subjects = {("distilled+augmented", "scratch"): "distillation with augmentation"}
+    parts = [f"{subject} {effect(known[pair], metric)}" for pair, subject in subjects.items() if pair in known]
+    return f"At equal steps, on the same rows: {'; '.join(parts)}."
+
+
+def effect(comparison: Mapping[str, Any], metric: str) -> str:
+    """Return one paired difference in words."""
+    low, high = comparison["interval"]
+    if comparison["difference"] is None or low is None:
+        return f"cannot be judged by {metric} here"
+    interval = f"(95 % interval {low:+.4f} to {high:+.4f})"
+    if low > 0:
+        return f"adds {comparison['difference']:.4f} to {metric} {interval}"
+    if high < 0:
+        return f"takes {-comparison['difference']:.4f} from {metric} {interval}"
+    return f"makes no difference to {metric} that these rows can show {interval}"
 
 
 def accounted(counts: Mapping[str, int]) -> str:

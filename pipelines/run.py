@@ -159,15 +159,18 @@ class Run:
         """Train and evaluate all arms, and write the report."""
         from distill.arms import Arms, Splits
         from distill.needs import identity_of
-        from pipelines.report import write_report
+        from pipelines.page.page import write_page
+        from pipelines.report import read_report, report_path, write_report
 
         manifest = self.rows_manifest()
         start = time.monotonic()
         identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
         arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
         results = arms.run()
-        write_report(self.configuration, results, accounting_of(manifest), identity)
-        self.note("train", seconds=time.monotonic() - start)
+        comparisons = arms.compare(results)
+        write_report(self.configuration, results, comparisons, accounting_of(manifest), identity)
+        notes = self.note("train", seconds=time.monotonic() - start)
+        write_page(self.configuration, read_report(report_path(self.configuration)), notes)
         return results
 
     def engine(self) -> "Engine":
@@ -176,8 +179,8 @@ class Run:
 
         return Engine.of(self.configuration.workers.count, self.runner_options, self.debug)
 
-    def note(self, stage: str, **facts: Any) -> None:
-        """Write what changes from run to run, and so is part of no digest, to run.json."""
+    def note(self, stage: str, **facts: Any) -> dict[str, Any]:
+        """Write what changes from run to run, and so is part of no digest, to run.json; return all of it."""
         path = self.output / "run.json"
         notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         notes["machine"] = {"python": platform.python_version(), "system": platform.platform()}
@@ -185,6 +188,7 @@ class Run:
         notes["configuration"] = self.configuration.model_dump(mode="json")
         notes.setdefault("stages", {})[stage] = facts
         write_text(path, json.dumps(notes, indent=1) + "\n")
+        return notes
 
 
 def accounting_of(manifest: Manifest) -> dict[str, int]:

@@ -18,6 +18,7 @@ from conftest import cache_hashes, configuration, run_yaml, save, sentences, wri
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForSequenceClassification
 from typer.testing import CliRunner
 
+from distill.loss_log import LossLog
 from pipelines.command import app
 
 DISTILL = Path(sys.executable).parent / "distill"
@@ -218,8 +219,8 @@ def test_live_and_cached_teachers_train_the_same_student(models, tmp_path):
     losses = []
     for teacher in ("cached", "live"):
         good("run", path, f"train.teacher={teacher}")
-        lines = (tmp_path / "run/students/distilled/losses.jsonl").read_text().splitlines()
-        losses.append([json.loads(line)["loss"] for line in lines])
+        log = LossLog(tmp_path / "run/students/distilled/losses.jsonl")
+        losses.append([entry["loss"] for entry in log.entries() if "loss" in entry])
     assert losses[0][:20] == pytest.approx(losses[1][:20], rel=1e-5)
 
 
