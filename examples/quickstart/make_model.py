@@ -5,22 +5,20 @@ from there when it is started again.
 """
 
 import argparse
-import gzip
 import json
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from texts import documents
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch.nn import functional
-from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
-SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=[A-Z\"'])")
 VOCABULARY = 6_500
 WINDOW = 64
 BATCH = 64
@@ -32,21 +30,6 @@ SHAPE = {
     "intermediate_size": 512,
     "max_position_embeddings": 128,
 }
-
-
-def documents(paths: list[Path]) -> Iterator[list[str]]:
-    """The documents of the text files, each as its sentences."""
-    for path in paths:
-        sentences: list[str] = []
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    sentences += SENTENCE_END.split(line.strip())
-                elif sentences:
-                    yield sentences
-                    sentences = []
-        if sentences:
-            yield sentences
 
 
 def train_tokenizer(paths: list[Path]) -> Tokenizer:
@@ -196,9 +179,15 @@ def main() -> None:
 
     model = train(rows, arguments.work, arguments.steps, arguments.rate, arguments.seed)
     model.half().save_pretrained(arguments.out)
-    BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=SHAPE["max_position_embeddings"]).save_pretrained(
-        arguments.out
-    )
+    BertTokenizer(
+        tokenizer_object=tokenizer,
+        model_max_length=SHAPE["max_position_embeddings"],
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(arguments.out)
 
 
 if __name__ == "__main__":
