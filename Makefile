@@ -2,9 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := schemas augment distill pipelines tests benchmarks
+SOURCES := schemas augment distill pipelines tests benchmarks examples
 
-.PHONY: help install test test-all lint format clean
+EXAMPLE := examples/quickstart/run.yaml
+
+.PHONY: help install quickstart test test-all lint format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 12
@@ -17,6 +19,9 @@ install: .venv/installed ## make .venv with the exact versions of constraints.tx
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.7'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[pipelines]' --group development
 	touch $@
+
+quickstart: install ## the whole job on demo data and models, offline, in a few minutes
+	$(BIN)/distill run $(EXAMPLE)
 
 test: install ## the tests that every change must pass: under ten minutes on two cores, no network
 	$(BIN)/python -m pytest -m 'not slow'

@@ -22,17 +22,25 @@ NUMPY = {"_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer"}
 def read(path: Path, rows: int) -> WordVectors:
     """Return the first `rows` words of a file and their vectors.
 
-    The ending says what it is: `.kv` gensim's own, `.bin` word2vec's binary, everything else text, also with `.gz`.
+    Gensim's own begins as pickles do, whatever its name; `.bin` is word2vec's binary, everything else text, also with
+    `.gz`.
     Raises `ModelError` that names the file, and the line where there are lines.
     """
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    words, vectors = {".kv": read_gensim, ".bin": read_binary}.get(kind, read_text)(path, rows)
+    form = read_gensim if is_pickle(path) else read_binary if kind == ".bin" else read_text
+    words, vectors = form(path, rows)
     if not words:
         refuse(path, "words and their vectors", "none")
     if not np.isfinite(vectors).all():
         word = words[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
         refuse(path, "finite numbers", f"those of `{word}` are not")
     return words, vectors
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file begins as pickles of protocol 2 and later do; 0x80 begins no text in UTF-8."""
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
 
 
 def read_text(path: Path, rows: int) -> WordVectors:

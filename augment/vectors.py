@@ -28,13 +28,18 @@ MARGIN = 16
 Neighbours = list[tuple[str, float]]
 
 
+def fingerprint(source: Path, rows: int) -> str:
+    """Return the digest of a file of vectors and of how many of its rows are taken."""
+    files = [source, *source.parent.glob(f"{glob.escape(source.name)}.*.npy")]
+    return digest([FORMAT, files_digest(files), rows])
+
+
 def prepare(source: Path, folder: Path, rows: int) -> Path:
     """Return a folder that `Vectors.load` can open, made from the first `rows` words of a file on first use.
 
     Its name is the digest of the file and of `rows`. Raises `ModelError` for a file that cannot be read.
     """
-    files = [source, *source.parent.glob(f"{glob.escape(source.name)}.*.npy")]
-    prepared = folder / digest([FORMAT, files_digest(files), rows])
+    prepared = folder / fingerprint(source, rows)
     if prepared.is_dir():
         return prepared
     words, vectors = read(source, rows)

@@ -29,7 +29,6 @@ class ArmResult(Sealed):
     interval: tuple[float | None, float | None]
     parameters: int
     bytes: int
-    seconds_per_row: float
     steps: int = 0
     best_step: int | None = None
     files: dict[str, str] = Field(default_factory=dict)
@@ -46,7 +45,6 @@ class ArmResult(Sealed):
             interval=(low, high),
             parameters=found.parameters,
             bytes=found.bytes,
-            seconds_per_row=found.seconds_per_row,
             steps=steps,
             best_step=best_step,
         ).seal()

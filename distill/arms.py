@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from distill.arm_result import ArmResult, finish, finished, save_model
 from distill.comparison import Comparison, compare
 from distill.encoder import Encoder, accelerator, use_all_cores
-from distill.evaluate import HeldOut, evaluate, value
+from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
@@ -39,6 +40,16 @@ class Splits:
 
 
 @dataclass(frozen=True)
+class Todo:
+    """An arm that is to be trained: by which recipe, for how many steps; `input` is the digest of all it depends on."""
+
+    name: str
+    recipe: Recipe
+    steps: int
+    input: str
+
+
+@dataclass(frozen=True)
 class Arms:
     """Everything that the arms of one run share."""
 
@@ -53,27 +64,48 @@ class Arms:
         """Folder of the students."""
         return self.configuration.output_path / "students"
 
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The teacher's tokenizer, which is every student's too."""
+        return Tokenizer.load(self.teacher, self.configuration.teach.max_length)
+
+    @cached_property
+    def test(self) -> HeldOut:
+        """The rows a report is about, as models read them."""
+        return HeldOut.of(self.splits.test, self.tokenizer, accelerator())
+
     def run(self) -> list[ArmResult]:
         """Evaluate the teacher and train the arms; finished arms are read, not trained again."""
         use_all_cores()
-        tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
         cache = Cache(self.configuration.cache_path)
-        group = tokens.name(tokenizer.fingerprint, tokenizer.max_length)
-        rows = TrainingRows.of(cache, group, tokenizer.padding)
-        device = accelerator()
-        dev, test = (HeldOut.of(split, tokenizer, device) for split in (self.splits.dev, self.splits.test))
-        results = [self.evaluate_teacher(test)]
+        group = tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length)
+        rows = TrainingRows.of(cache, group, self.tokenizer.padding)
+        dev = HeldOut.of(self.splits.dev, self.tokenizer, accelerator())
         wanted = [arm for arm in self.configuration.train.arms if arm != "distilled+augmented" or has_copies(rows)]
-        for name in wanted:
-            results.append(self.train(name, rows, cache, dev, test))
+        todo = [self.todo(name, rows, cache) for name in wanted]
+        # What does not fit is said before the first arm is trained, not after.
+        for arm in todo:
+            if not isinstance(arm, ArmResult) and self.configuration.train.teacher == "cached":
+                self.teacher_for(arm.recipe, rows, cache)
+        results = [self.evaluate_teacher()]
+        for arm in todo:
+            results.append(arm if isinstance(arm, ArmResult) else self.train(arm, rows, cache, dev))
         return results
+
+    def seconds_per_row(self, results: Sequence[ArmResult]) -> list[float]:
+        """Time the models of all arms side by side."""
+        folders = [self.teacher.path, *(self.folder / result.name for result in results[1:])]
+        encoders = [Encoder.load(Checkpoint(folder), self.configuration.task) for folder in folders]
+        for encoder in encoders:
+            encoder.model.to(accelerator())
+        return seconds_per_row(encoders, self.test)
 
     def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
         """Compare the trained arms on the test rows."""
         labels = np.array([example.label for example in self.splits.test], np.float64)
         return compare(results, self.folder, labels, self.configuration.seed)
 
-    def evaluate_teacher(self, test: HeldOut) -> ArmResult:
+    def evaluate_teacher(self) -> ArmResult:
         """Evaluate the teacher, unless that was done."""
         input = digest([self.identity, self.test_digest()])
         path = self.folder / "teacher"
@@ -81,22 +113,20 @@ class Arms:
             return done
         encoder = Encoder.load(self.teacher, self.configuration.task)
         encoder.model.to(accelerator())
-        found = evaluate(encoder, self.configuration.task, test, self.configuration.seed)
+        found = evaluate(encoder, self.configuration.task, self.test, self.configuration.seed)
         return finish(path, ArmResult.of("teacher", input, found), found)
 
-    def train(self, name: str, rows: TrainingRows, cache: Cache, dev: HeldOut, test: HeldOut) -> ArmResult:
-        """Train and evaluate one student, unless that was done."""
+    def todo(self, name: str, rows: TrainingRows, cache: Cache) -> "ArmResult | Todo":
+        """Return an arm's result if it is there, or what is to be done for it."""
         settings = self.configuration.train
-        teacher_shape = ModelShape.of_checkpoint(self.teacher)
-        student_shape_ = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        main = self.recipe(student_shape_, teacher_shape)
-        recipe = load_recipe("finetune", student_shape_, teacher_shape, {}) if name == "scratch" else main
-        recipe = recipe.with_learning_rate(settings.learning_rate)
-        total = settings.steps or sum(main.steps(int(rows.counts.sum()), settings.batch))
+        recipe = self.recipe_of(name)
+        total = settings.steps or sum(self.recipe_of("distilled").steps(int(rows.counts.sum()), settings.batch))
         input = self.input(name, cache, recipe, total)
-        path = self.folder / name
-        if (done := finished(path, input)) is not None:
-            return done
+        return finished(self.folder / name, input) or Todo(name, recipe, total, input)
+
+    def train(self, todo: "Todo", rows: TrainingRows, cache: Cache, dev: HeldOut) -> ArmResult:
+        """Train and evaluate one student."""
+        name, recipe, path = todo.name, todo.recipe, self.folder / todo.name
         configuration = self.configuration
         student = make_student(configuration.student, self.teacher, configuration.task, configuration.seed)
         teacher = self.teacher_for(recipe, rows, cache)
@@ -106,28 +136,35 @@ class Arms:
         trainer = Trainer(
             student=student,
             recipe=recipe,
-            teacher_shape=teacher_shape,
+            teacher_shape=ModelShape.of_checkpoint(self.teacher),
             teacher=teacher,
             rows=labelled,
             chosen=chosen,
-            steps=recipe.steps(0, settings.batch, total),
-            settings=settings,
-            seed=self.configuration.seed,
+            steps=recipe.steps(0, configuration.train.batch, todo.steps),
+            settings=configuration.train,
+            seed=configuration.seed,
             folder=path,
-            input=input,
-            evaluate=lambda encoder: value(encoder, self.configuration.task, dev),
+            input=todo.input,
+            evaluate=lambda encoder: value(encoder, configuration.task, dev),
             progress=self.progress(name),
         )
         progress = trainer.run()
-        found = evaluate(student, configuration.task, test, configuration.seed)
+        found = evaluate(student, configuration.task, self.test, configuration.seed)
         save_model(student, self.teacher, path)
-        result = finish(path, ArmResult.of(name, input, found, total, progress.best_step), found)
+        result = finish(path, ArmResult.of(name, todo.input, found, todo.steps, progress.best_step), found)
         trainer.state.clear()
         return result
 
-    def recipe(self, student: ModelShape, teacher: ModelShape) -> Recipe:
-        """Return the configured recipe."""
-        return load_recipe(self.configuration.train.recipe, student, teacher, self.configuration.train.dials)
+    def recipe_of(self, name: str) -> Recipe:
+        """Return the recipe of an arm: the configured one, or labels alone."""
+        settings = self.configuration.train
+        student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
+        teacher = ModelShape.of_checkpoint(self.teacher)
+        if name == "scratch":
+            recipe = load_recipe("finetune", student, teacher, {})
+        else:
+            recipe = load_recipe(settings.recipe, student, teacher, settings.dials)
+        return recipe.with_learning_rate(settings.learning_rate)
 
     def teacher_for(self, recipe: Recipe, rows: TrainingRows, cache: Cache) -> Teacher:
         """Return the teacher as configured; a recipe that learns from labels alone has one that knows nothing."""

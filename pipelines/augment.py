@@ -13,14 +13,15 @@ import pyarrow as pa
 from augment import strategies
 from augment.candidates import NAME as CANDIDATES
 from augment.shard import ShardAugmenter, Strategy
+from augment.vectors import prepare
 from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
 from pipelines.progress import Progress
+from pipelines.proposers import find_masked_language_model, find_vectors, fingerprints
 from pipelines.read import Scan, training_examples
 from schemas import rows
 from schemas.cache import Cache, shard_of
-from schemas.checkpoint import Checkpoint
 from schemas.configuration import Augmentation, Configuration
-from schemas.errors import ConfigurationError, IntegrityError, ModelError
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
 from schemas.manifest import Manifest
 from schemas.work import Work, WorkLog
@@ -151,12 +152,9 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         found = f"augment.strategy: `{settings.strategy}`"
         raise ConfigurationError(f"a strategy: {', '.join(known)}", found, "correct `augment.strategy`")
     checkpoint = vectors = None
-    proposing = configuration.proposing
-    if settings.copies and settings.masked_language_model:
-        checkpoint = Checkpoint.find(settings.masked_language_model)
-        vectors = find_vectors(settings, cache)
-        proposing["masked_language_model"] = checkpoint.fingerprint
-        proposing["vectors"] = vectors.name if vectors else "none"
+    if settings.copies:
+        checkpoint, source = find_masked_language_model(settings), find_vectors(settings)
+        vectors = prepare(source, cache.path / "vectors", settings.vectors_rows) if source else None
     return AugmentStage(
         cache=cache.path.resolve(),
         label_type=configuration.task.label_type,
@@ -165,7 +163,7 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         threads=configuration.workers.threads,
         masked_language_model=checkpoint.path.resolve() if checkpoint else None,
         vectors=vectors.resolve() if vectors else None,
-        proposing=proposing,
+        proposing={**configuration.proposing, **fingerprints(settings)},
         drawing=configuration.drawing,
         log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
     )
@@ -174,17 +172,3 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
 def strategy_names() -> list[str]:
     """Return the names of the strategies: the files of their folder."""
     return sorted(module.name for module in pkgutil.iter_modules(strategies.__path__))
-
-
-def find_vectors(settings: Augmentation, cache: Cache) -> Path | None:
-    """Return the folder of the memory-mapped vectors, made from the file on first use."""
-    if settings.vectors == "none":
-        return None
-    source = Path(settings.vectors)
-    if not source.is_file():
-        raise ModelError(
-            "a file of word vectors, or none", f"augment.vectors: {source}: no such file", "correct the path"
-        )
-    from augment.vectors import prepare
-
-    return prepare(source, cache.path / "vectors", settings.vectors_rows)

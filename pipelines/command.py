@@ -4,9 +4,11 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,9 +56,9 @@ def init(
         from pipelines.initialise import initialise
         from schemas.errors import ConfigurationError
 
+        text, assumptions = initialise(data, limit)
         if output.exists():
             raise ConfigurationError("a new file", f"{output} is there", "name another with --output, or remove it")
-        text, assumptions = initialise(data, limit)
         output.write_text(text, encoding="utf-8")
         for assumption in assumptions:
             typer.echo(f"assumed: {assumption}")
@@ -67,7 +69,9 @@ def init(
 def plan(file: File, keys: Keys = None, limit: Limit = None, debug: Debug = False) -> None:
     """Say what is done, what would be done, and what it costs; nothing is computed but a short calibration."""
     with reported(debug):
-        show_plan(load(file, keys, limit, debug))
+        found = load(file, keys, limit, debug)
+        found.check()
+        show_plan(found)
 
 
 @app.command()
@@ -150,6 +154,7 @@ def do_train(run: "Run") -> None:
 
 def do_all(run: "Run") -> None:
     """Do every stage in turn."""
+    run.check()
     show_plan(run)
     do_augment(run)
     do_teach(run)
@@ -165,11 +170,10 @@ def show_plan(run: "Run") -> None:
 
 def show_report(run: "Run") -> None:
     """Print a run's report."""
-    from rich.console import Console
-
+    from pipelines.printable import Terminal
     from pipelines.report import read_report, report_path, show_report
 
-    show_report(read_report(report_path(run.configuration)), run.configuration, Console())
+    show_report(read_report(report_path(run.configuration)), run.configuration, Terminal())
 
 
 # Around them
@@ -211,11 +215,20 @@ def reported(debug: bool) -> Iterator[None]:
         end_children()
         if debug:
             traceback.print_exc()
-        path = Path("distill-error.txt").resolve()
-        path.write_text(traceback.format_exc(), encoding="utf-8")
         print(f"distill: an error of ours: {type(error).__name__}: {str(error)[:500]}", file=sys.stderr)
-        print(f"please send {path}", file=sys.stderr)
+        print(f"please send {written_down(traceback.format_exc())}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def written_down(text: str) -> Path:
+    """Write a text where the user stands, or else where temporary files lie; return the file."""
+    path = Path("distill-error.txt").resolve()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        path = Path(tempfile.mkstemp(prefix="distill-error-", suffix=".txt")[1])
+        path.write_text(text, encoding="utf-8")
+    return path
 
 
 def end_children() -> None:
@@ -224,28 +237,41 @@ def end_children() -> None:
 
     children = psutil.Process().children(recursive=True)
     for child in children:
-        child.kill()
+        # It may have been told to stop, too, and be gone.
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
     psutil.wait_procs(children, timeout=5)
 
 
-def stop_on(number: signal.Signals) -> None:
-    """End at once when asked to: everything stored survives that, and no runner or lock can hold us up."""
+def stop_on(*numbers: signal.Signals) -> None:
+    """End at once when asked to: everything stored survives that, and no runner or lock can hold us up.
+
+    A thread of its own does it. A handler runs in the main thread, which may just have begun to wait for a lock that
+    nobody will ever release.
+    """
+    heard, said = os.pipe()
+    os.set_blocking(said, False)
+    wanted = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in wanted:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(said, warn_on_full_buffer=False)
     terminal = os.dup(2)
 
-    def stop(*_: object) -> None:
+    def listen() -> None:
+        while (number := os.read(heard, 1)[0]) not in wanted:
+            pass
         end_children()
         again = shlex.join(["distill", *sys.argv[1:]])
-        os.write(terminal, f"\ndistill: stopped; what is finished is kept. To go on:\n  {again}\n".encode())
+        with suppress(OSError):
+            os.write(terminal, f"\ndistill: stopped; what is finished is kept. To go on:\n  {again}\n".encode())
         os._exit(128 + number)
 
-    if signal.getsignal(number) is not signal.SIG_IGN:
-        signal.signal(number, stop)
+    threading.Thread(target=listen, name="stop", daemon=True).start()
 
 
 def main() -> None:
     """Start the command line."""
-    stop_on(signal.SIGINT)
-    stop_on(signal.SIGTERM)
+    stop_on(signal.SIGINT, signal.SIGTERM)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # A recipe of the user's own may lie in the folder they stand in.

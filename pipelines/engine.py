@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.shared import Shared
 
 from pipelines.progress import Progress
-from schemas.errors import KINDS, DistillError, ResourceError
+from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceError
 from schemas.store import resource_errors
 from schemas.work import Work, WorkLog
 
@@ -99,13 +99,25 @@ class Engine:
         named = any(option.startswith("--runner") for option in self.options)
         return PipelineOptions([*([] if named else local), *self.options])
 
+    def unknown_options(self) -> list[str]:
+        """Return the options after `--` that Beam does not know; a runner outside this process may."""
+        known = self.pipeline_options().get_all_options()
+        return sorted(self.pipeline_options().get_all_options(retain_unknown_options=True).keys() - known.keys())
+
     def run(self, build: Callable[[beam.Pipeline], Any], log: WorkLog, progress: Progress) -> list[dict]:
         """Build and run a pipeline; return what its attempts noted.
 
         Raises the `DistillError` that stopped a worker, as it was raised there.
         """
+        if unknown := self.unknown_options():
+            print(f"note: Beam does not know {', '.join(f'--{name}' for name in unknown)}", file=sys.stderr)
         with quiet(log.folder.parent / "engine.log", self.debug) as terminal, watched(log, progress, terminal):
-            pipeline = beam.Pipeline(options=self.pipeline_options())
+            try:
+                pipeline = beam.Pipeline(options=self.pipeline_options())
+            except ValueError as error:
+                raise ConfigurationError(
+                    "runner options that Beam takes", str(error), "correct what stands after `--`"
+                ) from error
             build(pipeline)
             try:
                 pipeline.run().wait_until_finish()

@@ -27,6 +27,7 @@ from pipelines.sniff import (
     sniff_format,
 )
 from schemas.configuration import (
+    PLACEHOLDER,
     Augmentation,
     Configuration,
     Data,
@@ -38,7 +39,6 @@ from schemas.configuration import (
 )
 from schemas.task import Kind, Task
 
-PLACEHOLDER = "path/or/hub-id"
 SIBLINGS = {"dev": ("dev", "valid", "validation", "val", "eval"), "test": ("test", "test_labelled")}
 SECTIONS = {
     "fine_tuning": FineTuning,
@@ -114,7 +114,8 @@ class Guess:
             say(f"The texts are pairs, in columns {self.texts[0]} and {self.texts[1]}.")
         if self.label is None:
             say(
-                "No column looks like a label: the teacher labels the rows, and `task.labels` is there to be corrected."
+                "No column looks like a label: the teacher labels the rows, `task.labels` is there to be corrected, "
+                "and `data.dev` must name labelled rows."
             )
         elif self.labels.kind is Kind.REGRESSION:
             say(f"The label is in column {self.label}: numbers, so the task is a regression.")

@@ -3,25 +3,25 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from augment.candidates import NAME as CANDIDATES
 from pipelines.families import families
-from pipelines.printable import printable
+from pipelines.printable import Terminal, printable
 from pipelines.progress import size
-from pipelines.run import Run
+from pipelines.run import Run, rows_group
 from schemas import rows
 from schemas.cache import Cache
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import IntegrityError
 from schemas.example import Example
 
 
 def show_cache(run: Run, originals: int) -> None:
     """Print the groups of a cache, and the first originals with their copies."""
+    rows_group(run.configuration)
     cache = Cache(run.configuration.cache_path)
-    console = Console()
+    console = Terminal()
     table = Table("group", "rows", "shards", "size", "smallest to largest", title=str(cache.path))
     for group in cache.groups():
         manifest = group.manifest()
@@ -54,27 +54,31 @@ def marked(example: Example) -> Text:
 def verify_cache(run: Run) -> Iterator[str]:
     """Check every group; yield a line for each, raise `IntegrityError` at the end naming all that is wrong."""
     cache = Cache(run.configuration.cache_path)
-    groups = cache.groups()
-    if not groups:
-        raise ConfigurationError("a cache", f"none in {cache.path}", "run `distill augment` first")
-    expected = [side.ids for side in cache.group(rows.NAME).manifest().shards]
+    expected = [side.ids for side in rows_group(run.configuration).manifest().shards]
     problems: list[str] = []
-    for group in groups:
+    for group in cache.groups():
         try:
             manifest = group.manifest()
             for side in manifest.shards:
                 group.read_shard(side)
+                group.check_side(side)
+            strangers = group.strangers(manifest)
         except IntegrityError as error:
-            problems.append(error.found)
+            problems.append(f"{error.found} ({error.remedy})")
             continue
+        problems += [f"{path}: in no manifest (delete it)" for path in strangers]
         whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
         if group.name != CANDIDATES and [side.ids for side in manifest.shards] != expected:
             yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
         else:
             yield f"good: {whole}"
+    try:
+        cache.layout()
+    except IntegrityError as error:
+        problems.append(error.found)
     if problems:
         raise IntegrityError(
             "every byte as it was written",
             "; ".join(problems),
-            f"delete those groups' folders in {cache.path}, then run `distill augment` and `distill teach` again",
+            "mend each as it says",
         )

@@ -1,5 +1,6 @@
 """The plan: what is done, what would be done, and what it costs, before anything is paid."""
 
+import math
 import os
 import shutil
 import time
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from distill.batch import Batch
@@ -18,18 +18,31 @@ from distill.encoder import Encoder, load_model
 from distill.needs import identity_of, wanted_groups
 from distill.recipe import Recipe, load_recipe
 from distill.student import student_shape
+from distill.teach import settings_of
 from distill.tokens import Tokenizer
+from pipelines.printable import Terminal
 from pipelines.progress import duration, size
 from pipelines.read import first_examples
 from pipelines.report import accounted
 from pipelines.run import Run, beam_module
 from schemas import rows
+from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
 from schemas.signal import Signal, logits
 from schemas.store import existing_parent
 
+LONG = 600.0
+"""Seconds from which a plan says what would shorten it."""
+LOWER = {
+    "augment": "lower the number of rows, or `augment.copies: 0`",
+    "teacher": "lower `fine_tuning.epochs`, or name a teacher that is fine-tuned already",
+    "teach": "lower `augment.copies` or `teach.max_length`",
+    "train": "lower `train.steps` (or the recipe's epochs and `augment.copies`), or leave out `train.arms`",
+}
+DONE, TO_DO = "done", "to do"
 SAMPLE = 64
 ROWS_PER_BATCH = 16
 BYTES_AROUND_ANSWERS = 24
@@ -74,9 +87,10 @@ class Planner:
         """Return the plan of all stages."""
         accounting = self.run.scan.accounting()
         torch.set_num_threads(self.configuration.workers.threads)
-        lines = [self.augmentation(), self.teaching()]
+        augmentation, teaching = self.augmentation(), self.teaching()
         torch.set_num_threads(cores())
-        lines.append(self.training())
+        making = [self.fine_tuning()] if self.configuration.base_teacher else []
+        lines = [augmentation, *making, teaching, self.training()]
         needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
         if needed > free:
             self.warnings.append(
@@ -142,10 +156,40 @@ class Planner:
 
     # Stages
 
+    def rows_state(self) -> str:
+        """Whether the rows are there, are others, or are still to be made."""
+        try:
+            self.run.rows_manifest()
+        except ConfigurationError:
+            return TO_DO
+        except IntegrityError:
+            return "of other rows or settings: renewed"
+        return DONE
+
+    def answers_state(self, answers: Answers, identity: dict[str, Any]) -> bool:
+        """Whether a group holds this teacher's answers for just the rows that are there."""
+        group, found = self.cache.group(answers.name), self.cache.group(rows.NAME)
+        if not group.manifest_path().exists() or self.rows_state() != DONE:
+            return False
+        manifest = group.manifest()
+        same = [side.ids for side in manifest.shards] == [side.ids for side in found.manifest().shards]
+        return same and manifest.settings == settings_of(answers, identity)
+
+    def made_teacher(self) -> Checkpoint:
+        """The teacher whose answers are wanted: for one that is to be made, the one of an earlier run if there is."""
+        folder = self.run.output / "teacher"
+        made = self.configuration.base_teacher and (folder / "result.json").exists()
+        return Checkpoint.find(str(folder)) if made else self.checkpoint
+
     def augmentation(self) -> Line:
         """Propose words for the sample and draw its copies."""
         text = sum(len(text.encode()) for example in self.sample for text in example.texts) / len(self.sample)
-        state = "begun" if self.cache.group(rows.NAME).manifest_path().exists() else "to do"
+        state = self.rows_state()
+        if state == DONE:
+            manifest = self.cache.group(rows.NAME).manifest()
+            self.copies = manifest.rows - manifest.accounting["kept"]
+            work = f"{manifest.accounting['kept']:,} rows, {self.copies:,} copies"
+            return Line("augment", work, 0.0, 0.0, state)
         if not self.configuration.augment.copies:
             return Line("augment", f"{self.kept:,} rows, no copies", self.kept * (text + BYTES_AROUND_TEXT), 0.0, state)
         strategy = beam_module("augment").make_stage(self.configuration, self.cache).strategy()
@@ -160,24 +204,35 @@ class Planner:
         work = f"{self.kept:,} rows, {words:,.0f} words to propose for, about {self.copies:,} copies"
         return Line("augment", work, space, seconds * share / self.workers, state)
 
+    def fine_tuning(self) -> Line:
+        """Make the teacher, on the rows that were read."""
+        settings = self.configuration.fine_tuning
+        steps = math.ceil(settings.epochs * self.kept / settings.batch)
+        seconds = 3 * self.forward_seconds({logits()}) * settings.batch / len(self.sample) * steps
+        state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
+        seconds = 0.0 if state == DONE else seconds
+        return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)
+
     def teaching(self) -> Line:
         """Ask the teacher for the sample, with all signals that the recipe needs."""
         live = self.configuration.train.teacher == "live"
         signals = {logits()} | (set() if live else {column.signal for column in self.recipe.columns})
-        identity: dict[str, Any] = {}
-        if self.configuration.base_teacher is None:
-            identity = identity_of(self.checkpoint, self.configuration.teach, self.configuration.workers.threads)
+        identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
         groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
         tokens = self.grown * self.lengths.mean()
         space = tokens * BYTES_PER_TOKEN
-        for answers in groups:
+        left = [answers for answers in groups if not self.answers_state(answers, identity)]
+        for answers in left:
             numbers = answers.size(self.lengths).mean() * len(answers.signals)
             space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
-        names = [answers.name for answers in groups]
-        done = sum(self.cache.group(name).manifest_path().exists() for name in names)
-        work = f"{self.grown:,} rows, {tokens:,.0f} tokens into {', '.join(names)}"
+        names = ", ".join(answers.name for answers in groups)
+        work = f"{self.grown:,} rows, {tokens:,.0f} tokens into {names}"
+        if not left:
+            return Line("teach", work, 0.0, 0.0, DONE)
         seconds = self.forward_seconds(signals) * self.grown / len(self.sample) / self.workers
-        return Line("teach", work, space, seconds, f"{done} of {len(names)} groups begun")
+        begun = any(self.cache.group(answers.name).path.exists() for answers in left)
+        state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
+        return Line("teach", work, space, seconds, state)
 
     def training(self) -> Line:
         """Take a step for three forward passes of a student, and a student for its share of the teacher's depth."""
@@ -187,9 +242,10 @@ class Planner:
         depth = student.layers / self.encoder.shape.layers
         step = 3 * depth * self.forward_seconds({logits()}) * settings.batch / len(self.sample)
         results = [self.run.output / "students" / arm / "result.json" for arm in settings.arms]
+        left = sum(not path.exists() for path in results)
         work = f"{len(settings.arms)} students, {steps:,} steps of {settings.batch} rows each"
-        done = f"{sum(path.exists() for path in results)} of {len(results)} begun or done"
-        return Line("train", work, 0.0, step * steps * len(settings.arms), done)
+        done = f"{len(results) - left} of {len(results)} trained before"
+        return Line("train", work, 0.0, step * steps * left, done)
 
     def forward_seconds(self, signals: set[Signal]) -> float:
         """Time the teacher on the sample, after a warm-up."""
@@ -217,11 +273,25 @@ def free_bytes(cache: Cache) -> int:
 
 def show_plan(plan: Plan) -> None:
     """Print a plan."""
-    console = Console()
+    console = Terminal()
     console.print(accounted(plan.accounting), highlight=False)
     table = Table("stage", "work", "disk", "time", "state", title="plan (estimated from a small sample)")
     for line in plan.lines:
         table.add_row(line.stage, line.work, size(line.bytes) if line.bytes else "", duration(line.seconds), line.state)
     console.print(table)
+    console.print(total(plan), highlight=False)
     for warning in plan.warnings:
         console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
+
+
+def total(plan: Plan) -> str:
+    """Return what is left to do of all stages, and for a long plan what would shorten it."""
+    seconds = sum(line.seconds for line in plan.lines)
+    said = f"what is to do: about {duration(seconds)}, {size(sum(line.bytes for line in plan.lines))}"
+    if seconds < LONG:
+        return said
+    longest = max(plan.lines, key=lambda line: line.seconds)
+    return (
+        f"{said}; {duration(longest.seconds)} of it for `{longest.stage}`: {LOWER[longest.stage]}; "
+        "`--limit 200` tries everything on few rows first"
+    )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from distill.arm_result import ArmResult
     from distill.comparison import Comparison
 
-FIELDS = ("name", "metric", "value", "interval", "parameters", "bytes", "seconds_per_row", "steps", "best_step")
+KEYS = {"name", "evaluated_on", "arms", "comparisons", "accounting", "teacher", "configuration"}
+FIELDS = ("name", "metric", "value", "interval", "parameters", "bytes", "steps", "best_step")
 
 MEANING = {
     "teacher": "the model that is learnt from",
@@ -41,12 +42,16 @@ def page_path(configuration: Configuration) -> Path:
 def write_report(
     configuration: Configuration,
     results: "Sequence[ArmResult]",
+    seconds_per_row: Sequence[float],
     comparisons: "Sequence[Comparison]",
     accounting: Mapping[str, int],
     identity: Mapping[str, Any],
 ) -> None:
     """Write report.json: `arms`, `comparisons`, `accounting` and where it all came from."""
-    arms = [{field: result.model_dump(mode="json")[field] for field in FIELDS} for result in results]
+    arms = [
+        {**{field: result.model_dump(mode="json")[field] for field in FIELDS}, "seconds_per_row": seconds}
+        for result, seconds in zip(results, seconds_per_row, strict=True)
+    ]
     report = {
         "format": 1,
         "name": configuration.name,
@@ -65,8 +70,11 @@ def read_report(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise ConfigurationError("a report", f"{path}: none", "run `distill train` first")
     try:
-        return json.loads(stored_text(path, "run `distill train` again"))
-    except ValueError as error:
+        report = json.loads(stored_text(path, "run `distill train` again"))
+        if not report.keys() >= KEYS:
+            raise ValueError(f"without {', '.join(sorted(KEYS - report.keys()))}")
+        return report
+    except (ValueError, AttributeError) as error:
         raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
 
 
@@ -101,7 +109,7 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
     said = [effects(report["comparisons"], report["arms"][0]["metric"])] if report["comparisons"] else []
     students = [arm for arm in report["arms"] if arm["name"] != "teacher" and arm["value"] is not None]
     best, teacher = max(students, key=lambda arm: arm["value"], default=None), report["arms"][0]
-    if best and teacher["value"]:
+    if best and teacher["value"] and min(best["value"], teacher["value"]) > 0:
         said.append(
             f"The best student ({best['name']}) keeps {best['value'] / teacher['value']:.1%} of the teacher's "
             f"{best['metric']} with {best['parameters'] / teacher['parameters']:.1%} of its parameters, "
@@ -140,8 +148,9 @@ def effect(comparison: Mapping[str, Any], metric: str) -> str:
 
 def accounted(counts: Mapping[str, int]) -> str:
     """Return what became of the rows that were read."""
+    unlabelled = f" ({counts['unlabelled']:,} without a label)" if counts.get("unlabelled") else ""
     text = (
-        f"rows: {counts['read']:,} read = {counts['kept']:,} kept + {counts['merged']:,} merged + "
+        f"rows: {counts['read']:,} read = {counts['kept']:,} kept{unlabelled} + {counts['merged']:,} merged + "
         f"{counts['rejected']:,} rejected"
     )
     if counts["held_out"]:

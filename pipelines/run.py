@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 import platform
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.progress import Progress
+from pipelines.proposers import absent, local_fingerprints
 from pipelines.read import Scan, held_out, scan
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Configuration
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, DataError, IntegrityError
 from schemas.example import Example
+from schemas.group import Group
 from schemas.manifest import Manifest
 from schemas.store import locked, resource_errors, write_text
 
@@ -92,28 +95,30 @@ class Run:
         return [each for table in tables for each in rows.examples(rows.only_originals(table))]
 
     def rows_manifest(self) -> Manifest:
-        """Return the manifest of the rows; raises where there are none, or some that other settings made."""
-        configuration = self.configuration
-        group = Cache(configuration.cache_path).group(rows.NAME)
-        if not group.manifest_path().exists():
-            raise ConfigurationError(
-                "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
-            )
+        """Return the manifest of the rows.
+
+        Raises `ConfigurationError` where there are none, `IntegrityError` where they are damaged, or made from other
+        files, by other settings, or by another masked language model or other vectors.
+        """
+        group = rows_group(self.configuration)
         manifest = group.manifest()
         if manifest.settings["read"] != self.scan.ids:
-            raise ConfigurationError(
+            raise IntegrityError(
                 "the rows of the data files as they are now",
                 f"{group.path}: rows of other files, or of these before they changed",
                 "run `distill augment`: it asks only for the rows that are new",
             )
+        for side in manifest.shards:
+            group.check_content(side)
         made = {**manifest.settings["proposing"], **manifest.settings["drawing"]}
-        wanted = {**configuration.proposing, **configuration.drawing}
-        differs = [f"{key} {made.get(key)}" for key, value in wanted.items() if made.get(key) != value]
+        configuration = self.configuration
+        wanted = configuration.proposing | configuration.drawing | local_fingerprints(configuration.augment)
+        differs = [key for key, value in wanted.items() if made.get(key) != value]
         if differs:
-            expected = ", ".join(f"{key} {value}" for key, value in wanted.items() if made.get(key) != value)
-            raise ConfigurationError(
+            expected, found = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (wanted, made))
+            raise IntegrityError(
                 f"rows made with {expected}, as the configuration says",
-                f"{group.path}: made with {', '.join(differs)}",
+                f"{group.path}: made with {found}",
                 "run `distill augment` with this configuration",
             )
         return manifest
@@ -127,6 +132,13 @@ class Run:
         settings = self.configuration.train
         student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
         return load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+
+    def check(self) -> None:
+        """Refuse what only a later stage would find: no labelled rows to make a teacher from, or to evaluate on."""
+        _ = self.splits
+        unlabelled = self.scan.accounting()["unlabelled"]
+        if self.configuration.base_teacher and unlabelled == self.scan.kept:
+            raise DataError("labelled rows to fine-tune on", "none", "name a teacher that is fine-tuned already")
 
     # Stages
 
@@ -167,8 +179,11 @@ class Run:
         identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
         arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
         results = arms.run()
+        for key in absent(self.configuration.augment):
+            print(f"note: `{key}` is not here; that it made the rows is taken on trust", file=sys.stderr)
         comparisons = arms.compare(results)
-        write_report(self.configuration, results, comparisons, accounting_of(manifest), identity)
+        seconds = arms.seconds_per_row(results)
+        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), identity)
         notes = self.note("train", seconds=time.monotonic() - start)
         write_page(self.configuration, read_report(report_path(self.configuration)), notes)
         return results
@@ -182,7 +197,7 @@ class Run:
     def note(self, stage: str, **facts: Any) -> dict[str, Any]:
         """Write what changes from run to run, and so is part of no digest, to run.json; return all of it."""
         path = self.output / "run.json"
-        notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        notes = read_notes(path)
         notes["machine"] = {"python": platform.python_version(), "system": platform.platform()}
         notes["versions"] = {name: installed(name) for name in VERSIONS}
         notes["configuration"] = self.configuration.model_dump(mode="json")
@@ -194,6 +209,14 @@ class Run:
 def accounting_of(manifest: Manifest) -> dict[str, int]:
     """Return what became of every row that was read, and what was made of them."""
     return {**manifest.settings["reading"], **manifest.accounting, "rows": manifest.rows}
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """Return the notes of earlier stages; they are for people, so damaged ones are only begun anew."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def beam_module(name: str) -> Any:
@@ -232,3 +255,13 @@ def installed(package: str) -> str | None:
         return version(package)
     except ModuleNotFoundError:
         return None
+
+
+def rows_group(configuration: Configuration) -> Group:
+    """Return the group of rows; raises `ConfigurationError` where there is none."""
+    group = Cache(configuration.cache_path).group(rows.NAME)
+    if not group.manifest_path().exists():
+        raise ConfigurationError(
+            "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
+        )
+    return group

@@ -14,6 +14,8 @@ from schemas.task import Kind
 
 SAMPLE = 1000
 FEW = 10
+MOST = 0.9
+"""Share of a column that says what it holds: a few bad rows are for reading to refuse, not for guessing."""
 MOST_LABELS = 1000
 
 PAIRS = (
@@ -150,7 +152,8 @@ def texts_by_length(columns: Mapping[Column, Sequence[object]]) -> tuple[Column,
 
 def is_text(values: Sequence[object]) -> bool:
     """Whether a column holds texts and not only numbers written out."""
-    return all(isinstance(value, str) for value in values) and not all(is_number(value) for value in values)
+    texts = [value for value in values if isinstance(value, str)]
+    return len(texts) >= MOST * len(values) and not all(is_number(text) for text in texts)
 
 
 def mean_length(values: Sequence[object]) -> float:
@@ -182,7 +185,7 @@ def label_by_values(columns: Mapping[Column, Sequence[object]]) -> Column | None
 
 def is_label(values: Sequence[object]) -> bool:
     """Whether a column holds single values."""
-    return all(isinstance(value, str | int | float | None) for value in values)
+    return sum(isinstance(value, str | int | float | None) for value in values) >= MOST * len(values)
 
 
 def label_name(value: object) -> str:
@@ -198,7 +201,7 @@ def find_labels(values: Iterator[object]) -> Labels:
             found.setdefault(label_name(value), value)
         if len(found) > MOST_LABELS:
             break
-    numbers = bool(found) and all(is_number(value) for value in found.values())
+    numbers = bool(found) and sum(map(is_number, found.values())) >= MOST * len(found)
     if numbers and len(found) > FEW and any("." in name for name in found):
         return Labels(Kind.REGRESSION)
     if len(found) > MOST_LABELS:
@@ -207,4 +210,6 @@ def find_labels(values: Iterator[object]) -> Labels:
         raise DataError(
             f"at most {MOST_LABELS:,} labels", "more in the column taken for labels", "write the configuration by hand"
         )
-    return Labels(Kind.CLASSIFICATION, tuple(sorted(found, key=float if numbers else str)))
+    return Labels(
+        Kind.CLASSIFICATION, tuple(sorted(found, key=float if numbers and all(map(is_number, found)) else str))
+    )

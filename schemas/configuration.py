@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.codec import Codec
 from schemas.task import Task
+
+PLACEHOLDER = "path/or/hub-id"
+"""What `distill init` writes where only the user knows the model."""
 
 Positive = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -17,6 +20,16 @@ class Section(BaseModel):
     """A part of the configuration; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def a_model(value: str | None) -> str | None:
+    """Refuse what stands where a model is to be named and names none."""
+    if value is not None and (PLACEHOLDER in value or value.strip() in ("", "finetune")):
+        raise ValueError("the folder or hub id of a model")
+    return value
+
+
+Model = Annotated[str, AfterValidator(a_model)]
 
 
 class Data(Section):
@@ -43,7 +56,7 @@ class Augmentation(Section):
     """How rows are grown; the defaults are those of TinyBERT's published script."""
 
     strategy: str = "tinybert"
-    masked_language_model: str | None = Field(default=None, description="folder or hub id")
+    masked_language_model: Model | None = Field(default=None, description="folder or hub id")
     vectors: str = Field(default="none", description="GloVe text or gensim file, or none")
     vectors_rows: Positive = Field(default=100_000, description="words read from the head of the file of vectors")
     context: Literal["pair", "single"] = "pair"
@@ -126,7 +139,7 @@ class Configuration(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     task: Task
     data: Data
-    teacher: str = Field(description="folder or hub id of a fine-tuned model, or `finetune <model>`")
+    teacher: Model = Field(description="folder or hub id of a fine-tuned model, or `finetune <model>`")
     fine_tuning: FineTuning = FineTuning()
     student: Student = Student()
     augment: Augmentation = Augmentation(copies=0)

@@ -98,6 +98,13 @@ class Group:
         """What to do about anything wrong in this group."""
         return f"delete {self.path} and run the command that wrote it again"
 
+    def remedy_for(self, side: SideFile) -> str:
+        """What to do about one damaged shard."""
+        return (
+            f"delete {self.side_path(side.shard)} and {self.manifest_path()}, and run the command that wrote them "
+            "again: only that shard is made anew"
+        )
+
     def side_path(self, shard: int) -> Path:
         """Path of a shard's side file, whose presence is the shard's commit."""
         return self.path / f"{shard:05d}.json"
@@ -139,12 +146,15 @@ class Group:
     # Reading
 
     def committed(self, shard: int) -> SideFile | None:
-        """Return a shard's side file if the shard is there whole; anything less counts as not written."""
+        """Return a shard's side file, `None` where there is none that can be read: then the shard was not written.
+
+        Raises `IntegrityError` where the shard was written and is not any more what was written.
+        """
         try:
             side = SideFile.read(self.side_path(shard), self.remedy)
-            self.check_size(side)
         except IntegrityError:
             return None
+        self.check_content(side)
         return side
 
     def manifest(self) -> Manifest:
@@ -156,15 +166,27 @@ class Group:
             self.check_size(side)
         return manifest
 
+    def check_side(self, side: SideFile) -> None:
+        """Refuse a side file that is not the one the manifest was made from."""
+        if SideFile.read(self.side_path(side.shard), self.remedy_for(side)) != side:
+            found = f"{self.side_path(side.shard)}: another one"
+            raise IntegrityError("the side file that the manifest holds", found, self.remedy_for(side))
+
+    def strangers(self, manifest: Manifest) -> list[Path]:
+        """Return the files of the folder that the manifest knows nothing of."""
+        known = {"manifest.json", "state.json", "dataset_info.json"}
+        known |= {side.file for side in manifest.shards} | {self.side_path(s.shard).name for s in manifest.shards}
+        return sorted(path for path in self.path.iterdir() if path.name not in known and path.suffix != ".tmp")
+
     def check_size(self, side: SideFile) -> None:
         """Refuse a shard file that is missing or has another size than was written."""
         file = self.path / side.file
         try:
             size = file.stat().st_size
         except FileNotFoundError:
-            raise IntegrityError("the shard file to be there", f"{file}: missing", self.remedy) from None
+            raise IntegrityError("the shard file to be there", f"{file}: missing", self.remedy_for(side)) from None
         if size != side.bytes:
-            raise IntegrityError(f"{side.bytes:,} bytes", f"{file}: {size:,} bytes", self.remedy)
+            raise IntegrityError(f"{side.bytes:,} bytes", f"{file}: {size:,} bytes", self.remedy_for(side))
 
     def check_content(self, side: SideFile) -> None:
         """Refuse a shard file whose bytes are not those that were written."""
@@ -172,7 +194,7 @@ class Group:
         self.check_size(side)
         found = file_digest(file)
         if found != side.hash:
-            raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy)
+            raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy_for(side))
 
     def open_shard(self, side: SideFile, schema: pa.Schema | None = None) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
         """Check a shard, map it into memory and return the map and its record batches, which are views of the map.

@@ -49,6 +49,8 @@ class Task(BaseModel):
     @classmethod
     def default_metric(cls, data: object) -> object:
         """A regression is judged by correlation unless told otherwise."""
+        if isinstance(data, dict) and data.get("labels", ()) is None:
+            data = {key: value for key, value in data.items() if key != "labels"}
         if isinstance(data, dict) and data.get("kind") == Kind.REGRESSION and data.get("metric") is None:
             return {**data, "metric": Metric.PEARSON_SPEARMAN}
         return data

@@ -3,6 +3,12 @@
 import json
 import os
 import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +200,44 @@ def cache_hashes(cache: Path) -> dict[str, str]:
         for path in files
         if path.relative_to(cache).parts[0] not in ("work", "vectors", ".lock")
     }
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return found.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    for _ in range(300):
+        with socket.socket() as found:
+            if found.connect_ex(("localhost", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(port)
+
+
+@pytest.fixture(scope="session")
+def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """A Beam job service and a pool of worker processes: their ports, and the environment they need."""
+    job, pool = free_port(), free_port()
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    servers = [
+        ["apache_beam.runners.portability.local_job_service_main", f"--port={job}"],
+        ["apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"],
+    ]
+    with (tmp_path_factory.mktemp("job_service") / "servers.log").open("w") as log:
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", *server], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+            for server in servers
+        ]
+        try:
+            wait_for(job)
+            wait_for(pool)
+            yield job, pool, environment
+        finally:
+            for server in running:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()

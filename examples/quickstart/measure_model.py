@@ -41,11 +41,11 @@ def accuracy(folder: Path, text: Path) -> dict[str, float | int | str]:
         chosen = (torch.rand(ids.shape, generator=generator) < 0.15) & ~torch.isin(ids, special)
         seen = torch.where(chosen, tokenizer.mask_token_id, ids)
         real = (ids != tokenizer.pad_token_id).long()
-        best = model(input_ids=seen, attention_mask=real).logits[chosen].topk(15).indices
-        hits = best == ids[chosen][:, None]
-        asked += int(chosen.sum())
-        first += int(hits[:, 0].sum())
-        among += int(hits.sum())
+        scores = model(input_ids=seen, attention_mask=real).logits[chosen]
+        better = (scores > scores.gather(1, ids[chosen][:, None])).sum(1)
+        asked += len(better)
+        first += int((better == 0).sum())
+        among += int((better < 15).sum())
     return {"model": folder.name, "asked": asked, "top1": round(first / asked, 4), "top15": round(among / asked, 4)}
 
 

@@ -61,7 +61,7 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
 
 def relative(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, float | None]:
     """Return which share of the teacher's metric an arm keeps, and how many times as fast and as small it is."""
-    measured = arm["value"] is not None and teacher["value"]
+    measured = arm["value"] is not None and teacher["value"] and teacher["value"] > 0
     return {
         "retention": arm["value"] / teacher["value"] if measured else None,
         "faster": teacher["seconds_per_row"] / arm["seconds_per_row"],

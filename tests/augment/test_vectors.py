@@ -76,10 +76,11 @@ def test_gensims_files_are_read(tmp_path):
     stored = KeyedVectors(3)
     stored.add_vectors(words, matrix)
     stored.save(str(tmp_path / "small.kv"))
+    stored.save(str(tmp_path / "gensim.model"))
     stored.save(str(tmp_path / "large.kv"), separately=["vectors"])
     stored.save_word2vec_format(str(tmp_path / "word2vec.bin"), binary=True)
     assert (tmp_path / "large.kv.vectors.npy").is_file()
-    for name in ("small.kv", "large.kv", "word2vec.bin"):
+    for name in ("small.kv", "gensim.model", "large.kv", "word2vec.bin"):
         found_words, found = read(tmp_path / name, 5)
         assert found_words == words[:5]
         assert np.array_equal(found, matrix[:5])

@@ -71,7 +71,7 @@ class Bench:
 
 
 def losses(trainer: Trainer) -> list[float]:
-    return [entry["loss"] for entry in trainer.log.entries()]
+    return [entry["loss"] for entry in trainer.log.entries() if "loss" in entry]
 
 
 @pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 1e-3)])
@@ -125,7 +125,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tmp_path, teacher_f
         bench.trainer("stopped", bench.cached(), **evaluate, progress=stop_after(stop)).run()
     resumed = bench.trainer("stopped", bench.cached(), **evaluate)
     assert resumed.run().seal() == expected.seal()
-    assert losses(resumed) == losses(whole)
+    entries = list(resumed.log.entries())
+    assert entries == list(whole.log.entries())
+    assert sum("dev" in entry for entry in entries) > 1
     for name, weights in whole.student.model.state_dict().items():
         assert torch.equal(weights, resumed.student.model.state_dict()[name]), name
 

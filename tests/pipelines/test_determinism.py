@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -142,48 +141,12 @@ def test_killed_at_twenty_moments_and_continued(taught, processes, tmp_path, sta
     pytest.fail(f"killed {killed} times only")
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        with socket.socket() as found:
-            if found.connect_ex(("localhost", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(port)
-
-
-def test_the_job_api_with_worker_processes_of_their_own(taught, tmp_path):
+def test_the_job_api_with_worker_processes_of_their_own(taught, tmp_path, job_service):
     path = again(taught, tmp_path / "portable")
-    job, pool = free_port(), free_port()
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    servers = [
-        ["apache_beam.runners.portability.local_job_service_main", f"--port={job}"],
-        ["apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"],
-    ]
-    with (tmp_path / "servers.log").open("w") as log:
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-m", *server], env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-            for server in servers
-        ]
-        try:
-            wait_for(job)
-            wait_for(pool)
-            for stage in ("augment", "teach"):
-                options = ["--runner=PortableRunner", f"--job_endpoint=localhost:{job}"]
-                options += ["--environment_type=EXTERNAL", f"--environment_config=localhost:{pool}"]
-                done = subprocess.run(
-                    [DISTILL, stage, path, "--", *options], env=environment, capture_output=True, text=True
-                )
-                assert done.returncode == 0, done.stderr
-        finally:
-            for server in running:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
+    job, pool, environment = job_service
+    for stage in ("augment", "teach"):
+        options = ["--runner=PortableRunner", f"--job_endpoint=localhost:{job}"]
+        options += ["--environment_type=EXTERNAL", f"--environment_config=localhost:{pool}"]
+        done = subprocess.run([DISTILL, stage, path, "--", *options], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
     assert cache_hashes(tmp_path / "portable/run/cache") == cache_hashes(taught / "run/cache")

@@ -7,18 +7,21 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
-from pipelines.initialise import PLACEHOLDER, initialise
+from pipelines.initialise import initialise
 from pipelines.read import scan
-from schemas.configuration import Configuration
-from schemas.errors import DataError
+from schemas.configuration import PLACEHOLDER, Configuration
+from schemas.errors import ConfigurationError, DataError
 from schemas.load_configuration import load_configuration
 from schemas.task import Kind, Metric
 
+MODEL = "a/model"
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
 def load(folder: Path, data: Path) -> tuple[Configuration, str, list[str]]:
     text, assumptions = initialise(data)
+    assert text.count(PLACEHOLDER) == 4
+    text = text.replace(PLACEHOLDER, MODEL)
     path = folder / "run.yaml"
     path.write_text(text, encoding="utf-8")
     return load_configuration(path), text, assumptions
@@ -47,10 +50,10 @@ def test_a_named_column_and_its_siblings_are_found(tmp_path):
     assert configuration.data.train == (str(folder / "train.tsv"),)
     assert configuration.data.dev == str(folder / "dev.tsv")
     assert configuration.data.test == str(folder / "test.tsv")
-    assert configuration.teacher == PLACEHOLDER
-    assert configuration.augment.masked_language_model == PLACEHOLDER
+    assert configuration.teacher == MODEL
+    assert configuration.augment.masked_language_model == MODEL
     assert configuration.augment.vectors == "none"
-    assert f"# teacher: finetune {PLACEHOLDER}" in text
+    assert f"# teacher: finetune {MODEL}" in text
     assert scan(configuration, None, None).kept == 40
     said = " ".join(assumptions)
     for word in ("names the columns", "column sentence", "2 classes (0, 1)", "accuracy", "dev.tsv", "test.tsv"):
@@ -204,3 +207,25 @@ def test_real_data(tmp_path, name, texts, label, dev, test):
     assert (configuration.name, configuration.task.texts, configuration.task.label) == (name, texts, label)
     assert configuration.data.dev == str(folder / dev)
     assert configuration.data.test == (test and str(folder / test))
+
+
+@pytest.mark.parametrize("teacher", [PLACEHOLDER, "finetune", "finetune path/or/hub-id"])
+def test_a_model_that_is_not_named_yet_is_refused_by_line(tmp_path, teacher):
+    text, _ = initialise(write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS]))
+    path = tmp_path / "run.yaml"
+    path.write_text(text.replace(f"teacher: {PLACEHOLDER}", f"teacher: {teacher}", 1), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith("teacher:"))
+    assert f"{path}:{line}: teacher: '{teacher}'" in caught.value.found
+    assert "the folder or hub id of a model" in caught.value.expected
+
+
+def test_a_few_bad_rows_mislead_nobody(tmp_path):
+    rows = [{"label": "good" if i % 2 else "bad", "text": f"a film number {i}"} for i in range(40)]
+    pq.write_table(pa.Table.from_pylist([*rows, {"label": "good", "text": None}]), tmp_path / "train.parquet")
+    configuration, _, _ = load(tmp_path, tmp_path / "train.parquet")
+    assert configuration.task.texts == ("text",)
+    scores = [("text", "score"), *((f"a film number {i}", f"{i / 7:.3f}") for i in range(60)), ("odd", "nan")]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "scores/train.tsv", scores))
+    assert configuration.task.kind is Kind.REGRESSION

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,12 @@ import pyarrow.parquet as parquet
 import pytest
 import torch
 from conftest import cache_hashes, configuration, run_yaml, save, sentences, write_tsv
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+)
 from typer.testing import CliRunner
 
 from distill.loss_log import LossLog
@@ -112,18 +119,114 @@ def test_other_verbs_read_a_run(finished):
     assert all(line.startswith("good: ") for line in verified)
 
 
-def test_one_flipped_byte_is_named(models, tmp_path):
+@pytest.mark.parametrize("group", ["rows", "teacher.logits.f32", "teacher.hidden.0-2-4.f16"])
+def test_one_flipped_byte_is_named_and_only_its_shard_made_anew(models, tmp_path, group):
     path = run_yaml(tmp_path, *models)
     good("augment", path)
     good("teach", path)
-    shard = next((tmp_path / "run/cache/teacher.logits.f32").glob("00002-*.arrow"))
+    before = cache_hashes(tmp_path / "run/cache")
+    folder = tmp_path / "run/cache" / group
+    shard = next(folder.glob("00002-*.arrow"))
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
-    for verb in ("verify", "train"):
+    for verb in ("verify", "augment", "teach", "train") if group == "rows" else ("verify", "teach", "train"):
         done = distill(verb, path)
-        assert done.exit_code == 5
+        assert done.exit_code == 5, (verb, done.output)
         assert shard.name in done.output
+        assert f"delete {folder / '00002.json'} and {folder / 'manifest.json'}" in done.output
+    (folder / "00002.json").unlink()
+    (folder / "manifest.json").unlink()
+    good("augment", path)
+    printed = good("teach", path)
+    assert cache_hashes(tmp_path / "run/cache") == before
+    asked = int(re.search(r"taught: (\d+) rows asked", printed)[1])  # type: ignore[index]
+    rows = json.loads((tmp_path / "run/cache/rows/manifest.json").read_text())["shards"]
+    assert asked == (0 if group == "rows" else rows[2]["rows"])
+
+
+@pytest.mark.parametrize("stranger", ["00009.json", "00009-0123456789abcdef0123456789abcdef.arrow", "notes.txt"])
+def test_what_no_manifest_knows_is_found(models, tmp_path, stranger):
+    path = run_yaml(tmp_path, *models)
+    good("augment", path)
+    (tmp_path / "run/cache/rows" / stranger).write_text("{}")
+    done = distill("verify", path)
+    assert done.exit_code == 5
+    assert f"{stranger}: in no manifest" in done.output
+
+
+def test_a_side_file_that_is_gone_is_found(models, tmp_path):
+    path = run_yaml(tmp_path, *models)
+    good("augment", path)
+    (tmp_path / "run/cache/rows/00001.json").unlink()
+    done = distill("verify", path)
+    assert done.exit_code == 5
+    assert "00001.json: missing" in done.output
+
+
+def test_rows_that_other_models_made_are_refused(models, tmp_path):
+    _, masked_language_model, _ = models
+    other = shutil.copytree(masked_language_model, tmp_path / "other")
+    path = run_yaml(tmp_path, models[0], other, models[2], train={"arms": ["distilled"]})
+    good("augment", path)
+    good("teach", path)
+    for override in ("augment.vectors=none", "augment.vectors_rows=5", f"augment.masked_language_model={models[0]}"):
+        for verb in ("teach", "train"):
+            done = distill(verb, path, override)
+            assert done.exit_code == 5, done.output
+            assert "distill augment" in done.output
+    torch.manual_seed(7)
+    save(BertForMaskedLM(configuration(num_hidden_layers=2)), other)
+    assert distill("teach", path).exit_code == 5
+    shutil.rmtree(other)
+    assert "taken on trust" in good("train", path)
+
+
+def test_the_plan_says_what_is_done(models, tmp_path):
+    path = run_yaml(tmp_path, *models)
+
+    def states() -> list[str]:
+        lines = [line for line in good("plan", path).splitlines() if line.startswith("│")]
+        cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+        return [cell[-1] for cell in cells if cell[0]]
+
+    assert states() == ["to do", "to do", "0 of 3 trained before"]
+    good("augment", path)
+    assert states()[:2] == ["done", "to do"]
+    good("teach", path)
+    assert states()[:2] == ["done", "done"]
+    good("augment", path, "augment.copies=3")
+    assert "done" not in states()[1]
+
+
+def test_evaluation_rows_without_labels_are_found_before_anything_is_paid(models, tmp_path):
+    path = run_yaml(tmp_path, *models, data={"dev": None, "test": None})
+    texts = [text for text, _ in sentences(40)]
+    (tmp_path / "train.tsv").write_text("".join(f"{line}\n" for line in ["sentence", *texts]), encoding="utf-8")
+    for verb in ("plan", "run"):
+        done = distill(verb, path, "task.label=null")
+        assert done.exit_code == 3, done.output
+        assert "labelled rows for dev" in done.output
+    assert not (tmp_path / "run/cache/rows").exists()
+
+
+def test_runner_options_that_nobody_knows(models, tmp_path):
+    path = run_yaml(tmp_path, *models)
+    done = subprocess.run([DISTILL, "augment", path, "--", "--runner=Nope"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Nope" in done.stderr
+    done = subprocess.run([DISTILL, "augment", path, "--", "--direct_workers=2"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Beam does not know --direct_workers" in done.stderr
+
+
+def test_a_reader_that_goes_away_has_an_exit_code(finished):
+    path, _ = finished
+    for verb in ("report", "plan", "inspect"):
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {DISTILL} {verb} {path} | true"], capture_output=True, text=True
+        )
+        assert done.returncode == 141, done.stderr
 
 
 def test_only_new_rows_and_their_copies_are_asked_for(models, tmp_path):

@@ -1,0 +1,79 @@
+"""Every command of the README does what it says, shortened where it would take long."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SHARED, run_yaml
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+LINES = [line for kind, block in BLOCKS if kind == "" for line in block.splitlines()]
+INLINE = re.findall(r"`((?:distill|make) [a-z][^`]*)`", README)
+COMMANDS = [
+    line.split("#")[0].strip() for line in [*LINES, *INLINE] if line.startswith(("make ", "distill ", ".venv/"))
+]
+SHORT = {
+    "examples/quickstart/run.yaml": ["--limit", "24", "augment.copies=2", "train.steps=4", "fine_tuning.epochs=1"],
+    "examples/sst2.yaml": ["--limit", "24", "augment.copies=1", "train.steps=4"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, teacher_folder, masked_language_model_folder, vectors_file) -> Path:
+    """Where a user stands: a file of rows, a configuration, the examples of the checkout."""
+    folder = tmp_path_factory.mktemp("user") / "main"
+    path = run_yaml(folder, teacher_folder, masked_language_model_folder, vectors_file, rows=20)
+    path.rename(folder / "tiny.yaml")
+    shutil.copy(folder / "train.tsv", folder / "mydata.tsv")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    if SHARED.exists():
+        (folder.parent / "shared").symlink_to(SHARED)
+    return folder
+
+
+def test_the_readme_begins_with_the_two_commands():
+    assert LINES[:2] == [line for line in LINES if line.startswith(("make quickstart", "make test"))][:2]
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make ")])
+def test_make_knows_the_target(command):
+    done = subprocess.run(["make", "--dry-run", *shlex.split(command)[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("make ")])
+def test_a_command_runs(command, folder, job_service):
+    if "../shared" in command or ("sst2" in command and not SHARED.exists()):
+        pytest.skip("needs data that lies beside the checkout")
+    job, pool, environment = job_service
+    _, *arguments = shlex.split(
+        command.replace("host:8099", f"localhost:{job}").replace("host:50000", f"localhost:{pool}")
+    )
+    for file, shorter in SHORT.items():
+        if file in arguments:
+            arguments = [arguments[0], file, *shorter]
+    if arguments[0] == "init":
+        (folder / "run.yaml").unlink(missing_ok=True)
+    elif "run.yaml" in arguments:
+        # What a user does after `init`: name a teacher, a masked language model, vectors.
+        shutil.copy(folder / "tiny.yaml", folder / "run.yaml")
+    done = subprocess.run(
+        [BIN / "distill", *arguments], cwd=folder, env=os.environ | environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_student_opens_as_the_readme_says(folder):
+    shutil.copy(folder / "tiny.yaml", folder / "run.yaml")
+    subprocess.run([BIN / "distill", "run", "run.yaml"], cwd=folder, check=True, capture_output=True)
+    (code,) = [block for kind, block in BLOCKS if kind == "python"]
+    code = code.replace("runs/<name>", str(folder / "run"))
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
