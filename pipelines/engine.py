@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -183,9 +183,26 @@ def quiet(path: Path, debug: bool) -> Iterator[TextIO]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
-    with os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") as terminal, path.open("a") as log:
-        os.dup2(log.fileno(), 2)
+    heard, said = os.pipe()
+    thread = threading.Thread(target=keep, args=(heard, path), daemon=True)
+    thread.start()
+    with os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") as terminal:
+        os.dup2(said, 2)
+        os.close(said)
         try:
             yield terminal
         finally:
             os.dup2(terminal.fileno(), 2)
+            # A worker that lives on holds the pipe open, and is not waited for.
+            thread.join(timeout=1)
+
+
+def keep(heard: int, path: Path) -> None:
+    """Append what comes out of a pipe to a file.
+
+    On a full disk it is dropped: a worker whose complaint cannot be printed would never answer, and its run never end.
+    """
+    with os.fdopen(heard, "rb", buffering=0) as said, path.open("ab", buffering=0) as log:
+        while text := said.read(1 << 16):
+            with suppress(OSError):
+                log.write(text)
