@@ -105,7 +105,7 @@ class Bench:
 
 def augment_vs_reference_loop(bench: Bench) -> float:
     """Candidates for some sentences, word by word and pooled."""
-    count = 4 if bench.quick else 40
+    count = 3 if bench.quick else 40
     sentences = bench.sentences[:count]
     model = AutoModelForMaskedLM.from_pretrained(bench.model, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(bench.model)
@@ -136,7 +136,7 @@ def augment_vs_reference_loop(bench: Bench) -> float:
 
 def teach_vs_bare_forward(bench: Bench) -> float:
     """Teach one shard whole, and run the same batches bare."""
-    bench.write_rows(100 if bench.quick else 600)
+    bench.write_rows(60 if bench.quick else 600)
     teacher = bench.shard_teacher()
     encoded = teacher.tokenise(bench.side())
     signals = {signal for answers in teacher.groups for signal in answers.signals}
@@ -170,7 +170,7 @@ def teach_vs_bare_forward(bench: Bench) -> float:
 
 def read_vs_memcpy(bench: Bench) -> float:
     """Read the hidden states and attention scores of 32 random rows, and copy as many bytes."""
-    bench.write_rows(200 if bench.quick else 1300)
+    bench.write_rows(120 if bench.quick else 1300)
     teacher = bench.shard_teacher()
     teacher.teach(bench.side())
     bench.publish(teacher)
@@ -195,12 +195,12 @@ def read_vs_memcpy(bench: Bench) -> float:
     def same(expected: int, found: int) -> None:
         assert expected == found, (expected, found)
 
-    return ratio("read_vs_memcpy", read, copy, same, rounds=max(7, bench.rounds))
+    return ratio("read_vs_memcpy", read, copy, same, rounds=max(5, bench.rounds))
 
 
 def offline_vs_live_epoch(bench: Bench) -> float:
     """Train a two-layer student for an epoch, both stages, from the cache and with the teacher in the loop."""
-    count = 64 if bench.quick else 480
+    count = 48 if bench.quick else 480
     bench.write_rows(count)
     teacher = bench.shard_teacher()
     teacher.teach(bench.side())
