@@ -36,11 +36,14 @@ class Axis:
         return [(self.at(number), f"{number:.4g}") for number in numbers]
 
     def round_linear(self) -> list[float]:
-        """Return three to eight multiples of 1, 2 or 5 times a power of ten."""
-        rough = (self.high - self.low) / 4
-        power = 10 ** math.floor(math.log10(rough))
-        step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough)
-        return [round(i * step, 12) for i in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+        """Return two to six multiples of 1, 2 or 5 times a power of ten."""
+        finest = 10.0 ** math.floor(math.log10((self.high - self.low) / 10))
+        for factor in (1, 2, 5, 10, 20, 50):
+            step = factor * finest
+            first, last = math.ceil(self.low / step), math.floor(self.high / step)
+            if last - first < 6:
+                break
+        return [round(i * step, 12) for i in range(first, last + 1)]
 
     def round_logarithmic(self) -> list[float]:
         """Return 1, 2 and 5 times powers of ten."""
