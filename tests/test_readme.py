@@ -17,9 +17,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [line for kind, block in BLOCKS if kind == "" for line in block.splitlines()]
 INLINE = re.findall(r"`((?:distill|make) [a-z][^`]*)`", README)
-COMMANDS = [
-    line.split("#")[0].strip() for line in [*LINES, *INLINE] if line.startswith(("make ", "distill ", ".venv/"))
-]
+COMMANDS = list(
+    dict.fromkeys(
+        line.split("#")[0].strip().removeprefix(".venv/bin/")
+        for line in [*LINES, *INLINE]
+        if line.startswith(("make ", "distill ", ".venv/"))
+    )
+)
 SHORT = {
     "examples/quickstart/run.yaml": ["--limit", "24", "augment.copies=2", "train.steps=4", "fine_tuning.epochs=1"],
     "examples/sst2.yaml": ["--limit", "24", "augment.copies=1", "train.steps=4"],

@@ -32,6 +32,7 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
     environment.filters |= {"number": number, "size": size, "milliseconds": milliseconds, "printable": printable}
     cache = Cache(configuration.cache_path)
     sample = [lines(family, configuration.task) for family in islice(families(cache), FAMILIES)]
+    verdicts = {line.verdict for family in sample for line in family}
     page = environment.get_template("page.html").render(
         report=report,
         said=sentences(report),
@@ -45,7 +46,7 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
             [arm["name"] for arm in report["arms"]],
         ),
         sample=sample,
-        classes=sorted({line.verdict for family in sample for line in family if line.verdict}),
+        classes=[label for label in configuration.task.labels if label in verdicts],
         copies=COPIES,
         sources=list(SOURCES.values()),
         groups=[group.manifest() for group in cache.groups()],
