@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 
 from augment.candidates import Position
 from augment.words import form
-from schemas.example import Change, Example
+from schemas.example import Change, Example, Span
 
 Drawn = Counter[str]
 
@@ -45,7 +45,8 @@ def draw(
         texts = (*example.texts[:text], written, *example.texts[text + 1 :])
         if texts not in seen:
             seen.add(texts)
-            found.append(example.copy(texts, strategy=strategy, draw=trial, changes=changes))
+            spans = moved(example.spans, changes)
+            found.append(example.copy(texts, strategy=strategy, draw=trial, changes=changes, spans=spans))
     drawn.update(trial_words=varied, copies=len(found))
     for source, count in Counter([change.source for copy in found for change in copy.changes]).items():
         drawn[f"replaced_{source}"] = count
@@ -106,3 +107,24 @@ class Rewriter:
             changes.append(Change(self.text, start, start + len(word), original, source))
             shift += len(word) - len(original)
         return "".join(segments), tuple(changes)
+
+
+def moved(spans: Sequence[Span], changes: Sequence[Change]) -> tuple[Span, ...]:
+    """Return spans of a text as they lie after changes, which are in order: one that holds a change grows with it."""
+    if not spans:
+        return ()
+    shifts = []
+    before = 0
+    for change in changes:
+        start = change.start - before
+        by = change.end - change.start - len(change.original)
+        shifts.append((change.text, start, start + len(change.original), by))
+        before += by
+    return tuple(
+        replace(
+            span,
+            start=span.start + sum(by for text, _, end, by in shifts if text == span.text and end <= span.start),
+            end=span.end + sum(by for text, start, _, by in shifts if text == span.text and start < span.end),
+        )
+        for span in spans
+    )

@@ -24,6 +24,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A part of one of a row's texts: a token with its class, or, without one, words that no copy may change."""
+
+    text: int
+    start: int
+    end: int
+    label: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row: an original as read, or a copy made from one.
 
@@ -39,17 +49,29 @@ class Example:
     strategy: str = ""
     draw: int = -1
     changes: tuple[Change, ...] = ()
+    spans: tuple[Span, ...] = ()
 
     @classmethod
-    def original(cls, data_set: str, texts: tuple[str, ...], label: Label = None) -> Self:
-        """Make a row as read; its id is a digest of the data set's name, the texts and the label."""
-        key = identity(data_set, texts, label)
-        return cls(id=key, origin=key, texts=texts, label=label)
+    def original(cls, data_set: str, texts: tuple[str, ...], label: Label = None, spans: tuple[Span, ...] = ()) -> Self:
+        """Make a row as read; its id is a digest of the data set's name, the texts, the label and the spans."""
+        marked = [[(each.text, each.start, each.end, each.label) for each in spans]] if spans else []
+        key = identity(data_set, texts, label, *marked)
+        return cls(id=key, origin=key, texts=texts, label=label, spans=spans)
 
-    def copy(self, texts: tuple[str, ...], *, strategy: str, draw: int, changes: tuple[Change, ...]) -> "Example":
-        """Make a changed copy that keeps the label, the count and the origin."""
+    def copy(
+        self,
+        texts: tuple[str, ...],
+        *,
+        strategy: str,
+        draw: int,
+        changes: tuple[Change, ...],
+        spans: tuple[Span, ...] = (),
+    ) -> "Example":
+        """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
         key = identity(self.id, strategy, texts)
-        return replace(self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes)
+        return replace(
+            self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes, spans=spans
+        )
 
     @property
     def is_original(self) -> bool:

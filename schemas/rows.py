@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pyarrow import compute
 
-from schemas.example import Change, Example
+from schemas.example import Change, Example, Span
 from schemas.group import ID
 
 NAME = "rows"
@@ -17,6 +17,15 @@ CHANGE = pa.struct(
         pa.field("end", pa.int32()),
         pa.field("original", pa.string()),
         pa.field("source", pa.string()),
+    ]
+)
+
+SPAN = pa.struct(
+    [
+        pa.field("text", pa.int8()),
+        pa.field("start", pa.int32()),
+        pa.field("end", pa.int32()),
+        pa.field("label", pa.int32()),
     ]
 )
 
@@ -33,6 +42,7 @@ def schema(label_type: pa.DataType) -> pa.Schema:
             pa.field("strategy", pa.string(), nullable=False),
             pa.field("draw", pa.int32(), nullable=False),
             pa.field("changes", pa.list_(CHANGE), nullable=False),
+            pa.field("spans", pa.list_(SPAN), nullable=False),
         ]
     )
 
@@ -48,6 +58,7 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
         [example.strategy for example in examples],
         [example.draw for example in examples],
         [[(c.text, c.start, c.end, c.original, c.source) for c in example.changes] for example in examples],
+        [[(s.text, s.start, s.end, s.label) for s in example.spans] for example in examples],
     ]
     fields = schema(label_type)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
@@ -72,4 +83,5 @@ def examples(table: pa.Table) -> Iterator[Example]:
                 strategy=row["strategy"],
                 draw=row["draw"],
                 changes=tuple(Change(**change) for change in row["changes"]),
+                spans=tuple(Span(**span) for span in row["spans"]),
             )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from augment.candidates import Position, Source
 from augment.draw import draw
 from augment.words import form
-from schemas.example import Example
+from schemas.example import Example, Span
 
 WORDS = ("good", "Great", "fine", "a", "é", "cafe", "Café", "x.y", "...", "[MASK]", "longer than one word")
 
@@ -188,3 +188,22 @@ def test_drawing_needs_no_model():
     heavy = "{'torch', 'transformers', 'gensim', 'apache_beam'}"
     code = f"import sys, augment.draw, augment.candidates; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(rows())
+def test_spans_follow_their_words(plain):
+    example, positions = made(plain)
+    words = [(p.text, p.start, p.end) for p in positions]
+    around = [(i, 0, len(text)) for i, text in enumerate(example.texts)]
+    spans = tuple(Span(*place, label=i) for i, place in enumerate((*words, *around)))
+    marked = Example.original("test", example.texts, 1, spans)
+    copies, _ = drawn((marked, positions))
+    for copy in copies:
+        assert [span.label for span in copy.spans] == [span.label for span in spans]
+        changed = {(change.text, change.start): change for change in copy.changes}
+        for span, (text, start, end) in zip(copy.spans, words, strict=False):
+            stands = copy.texts[text][span.start : span.end]
+            change = changed.pop((text, span.start), None) if stands != example.texts[text][start:end] else None
+            assert stands == example.texts[text][start:end] or (change and change.end == span.end)
+        for span, text in zip(copy.spans[len(words) :], copy.texts, strict=True):
+            assert (span.start, span.end) == (0, len(text))
