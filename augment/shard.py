@@ -1,15 +1,17 @@
-"""Augmenting one shard: merge identical rows, propose words once, draw copies, write both."""
+"""Augmenting one shard: merge identical rows, propose words once, grow copies, write both."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from augment import candidates
-from augment.candidates import Position
+from augment.candidates import Positions
+from augment.models.similarity import Similarity
+from augment.strategy import Strategy
 from schemas import rows
 from schemas.cache import Cache
 from schemas.digest import digest, ids_digest
@@ -19,51 +21,46 @@ from schemas.work import Work
 
 ROWS_PER_BATCH = 4096
 
-Positions = tuple[Position, ...]
 
+@dataclass(frozen=True)
+class Proposing:
+    """A strategy, the group its proposals are kept in, and the settings that they depend on beside the rows."""
 
-@runtime_checkable
-class Strategy(Protocol):
-    """One way to make new rows from one: proposing is slow and asks models, drawing is pure and cheap."""
-
-    def propose(self, examples: Sequence[Example]) -> list[Positions]:
-        """Return the possible words of every eligible word of each row."""
-        ...
-
-    def draw(self, example: Example, positions: Positions) -> tuple[list[Example], Counter[str]]:
-        """Return a row's copies, distinct and in order of draw, and counts of what was drawn."""
-        ...
+    strategy: Strategy
+    group: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ShardAugmenter:
-    """A strategy over the shards of a cache, a pure function of a shard's originals.
+    """Strategies over the shards of a cache, a pure function of a shard's originals.
 
-    `proposing` and `drawing` are the settings that the two groups depend on beside the originals; `strategy` is `None`
-    where no copies are wanted.
+    There are none where no copies are wanted. `settings` is what the rows depend on beside the originals. Of copies
+    with equal texts the first is kept; `similarity` may leave out copies that are too far from their original.
     """
 
     cache: Cache
     label_type: pa.DataType
-    strategy: Strategy | None
-    proposing: dict[str, Any]
-    drawing: dict[str, Any]
+    proposing: Sequence[Proposing]
+    settings: Mapping[str, Any]
+    similarity: Similarity | None = None
 
     def augment(self, shard: int, read: Iterable[Example]) -> Work:
         """Write the shard's candidates and rows where they are not there yet."""
         originals, merged = merge(read)
         ids = np.array([original.id for original in originals], np.uint64)
-        positions, work = self.propose(shard, originals, ids)
+        proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
+        work = Work(asked=sum(each.asked for each in proposed), copied=sum(each.copied for each in proposed))
         group = self.cache.group(rows.NAME)
-        settings = digest([self.proposing, self.drawing])
+        settings = digest(self.settings)
         input = digest([settings, ids_digest(ids), [original.count for original in originals]])
         committed = group.committed(shard)
         if committed is not None and committed.input == input:
             return work
         counts: Counter[str] = Counter(kept=len(originals), merged=merged)
-        for source, number in Counter(p.source for each in positions for p in each).items():
-            counts[f"eligible_{source}"] += number
-        everything = sorted(self.grown(originals, positions, counts), key=lambda example: example.order)
+        for each in proposed:
+            counts.update(counts_of(each.positions))
+        everything = sorted(self.grown(originals, proposed, counts), key=lambda example: example.order)
         with group.writer(shard, rows.schema(self.label_type)) as writer:
             for start in range(0, len(everything), ROWS_PER_BATCH):
                 writer.write(rows.to_batch(everything[start : start + ROWS_PER_BATCH], self.label_type))
@@ -71,38 +68,66 @@ class ShardAugmenter:
         return work
 
     def grown(
-        self, originals: Sequence[Example], positions: Sequence[Positions], counts: Counter[str]
+        self, originals: Sequence[Example], proposed: Sequence["Proposed"], counts: Counter[str]
     ) -> Iterator[Example]:
         """Yield the originals and their copies."""
-        for original, possible in zip(originals, positions, strict=True):
+        growing = [
+            each.strategy.grow(originals, found.positions) for each, found in zip(self.proposing, proposed, strict=True)
+        ]
+        for original, *grown in zip(originals, *growing, strict=True):
             yield original
-            if self.strategy is not None:
-                copies, drawn = self.strategy.draw(original, possible)
+            copies: list[Example] = []
+            for found, drawn in grown:
                 counts.update(drawn)
-                yield from copies
+                copies += found
+            distinct = first_of_each(copies)
+            kept = self.similarity.near(original, distinct) if self.similarity else distinct
+            counts.update(repeated=len(copies) - len(distinct), dissimilar=len(distinct) - len(kept), copies=len(kept))
+            yield from kept
 
-    def propose(self, shard: int, originals: Sequence[Example], ids: np.ndarray) -> tuple[list[Positions], Work]:
+    def propose(self, each: Proposing, shard: int, originals: Sequence[Example], ids: np.ndarray) -> "Proposed":
         """Return the originals' candidates; models are asked only for rows that no earlier shard has."""
-        if self.strategy is None:
-            return [() for _ in originals], Work()
-        group = self.cache.group(candidates.NAME)
-        settings = digest(self.proposing)
+        group = self.cache.group(each.group)
+        settings = digest(each.settings)
         input = digest([settings, ids_digest(ids)])
         committed = group.committed(shard)
         known: dict[int, Positions] = {}
         if committed is not None and committed.settings == settings:
             known = candidates.from_table(group.read_shard(committed))
             if committed.input == input:
-                return [known[original.id] for original in originals], Work()
+                return Proposed([known[original.id] for original in originals])
         new = [original for original in originals if original.id not in known]
-        known |= {original.id: each for original, each in zip(new, self.strategy.propose(new), strict=True)}
+        known |= {original.id: found for original, found in zip(new, each.strategy.propose(new), strict=True)}
         positions = [known[original.id] for original in originals]
         with group.writer(shard, candidates.SCHEMA) as writer:
             for start in range(0, len(originals), ROWS_PER_BATCH):
                 part = slice(start, start + ROWS_PER_BATCH)
                 writer.write(candidates.to_batch(ids[part].tolist(), positions[part]))
             writer.commit(settings=settings, input=input, accounting={"rows": len(originals)})
-        return positions, Work(asked=len(new), copied=len(originals) - len(new))
+        return Proposed(positions, asked=len(new), copied=len(originals) - len(new))
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The candidates of a shard's originals, and for how many rows they were asked and copied."""
+
+    positions: list[Positions] = field(default_factory=list)
+    asked: int = 0
+    copied: int = 0
+
+
+def first_of_each(copies: Iterable[Example]) -> list[Example]:
+    """Return the copies without those that show a model what an earlier one does."""
+    distinct: dict[tuple, Example] = {}
+    for copy in copies:
+        distinct.setdefault(copy.shown, copy)
+    return list(distinct.values())
+
+
+def counts_of(positions: Sequence[Positions]) -> Counter[str]:
+    """Count eligible words by the source of their candidates, and those whose order rounding could change."""
+    counts = Counter(f"eligible_{position.source}" for row in positions for position in row)
+    return counts + Counter(near_ties=sum(position.near_tie for row in positions for position in row))
 
 
 def merge(read: Iterable[Example]) -> tuple[list[Example], int]:

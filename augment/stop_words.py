@@ -12,4 +12,4 @@ couldn't didn didn't doesn doesn't hadn hadn't hasn hasn't haven haven't isn isn
 needn needn't shan shan't shouldn shouldn't wasn wasn't weren weren't won won't wouldn wouldn't 's 're
 """
 
-STOP_WORDS = frozenset(WORDS.split())
+ENGLISH = frozenset(WORDS.split())

@@ -1,7 +1,7 @@
 """Words: where they stand in a text, and which of a tokenizer's pieces they are made of."""
 
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -86,6 +86,22 @@ def form(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) not in UNSEEN)
 
 
-def is_eligible(word: Word, stop_words: Collection[str]) -> bool:
-    """Whether a word may be replaced: letters a to z only, and not a stop word."""
-    return word.form.isascii() and word.form.isalpha() and word.form not in stop_words
+def cased(word: str, like: str) -> str:
+    """Return a word in the case of another: lower, upper, or a first capital; any other case changes nothing."""
+    if like.islower():
+        return word.lower()
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    if like[:1].isupper() and not like[1:].isupper():
+        return word[:1].upper() + word[1:]
+    return word
+
+
+def surroundings(text: str, word: Word) -> tuple[str, str]:
+    """Return what stands beside a word without a space between, with the space before that if there is one."""
+    start, end = word.start, word.end
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return (" " if start else "") + text[start : word.start], text[word.end : end]

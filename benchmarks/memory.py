@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from augment.candidates import Position, Source
+from augment.candidates import Position
 from augment.draw import draw
 from augment.shard import ShardAugmenter
 from benchmarks.measure import finish
@@ -55,7 +55,7 @@ class Drawing:
         """Yield the places of a text's words."""
         for number, found in enumerate(re.finditer(r"\w+", text)):
             possible = tuple(known[number * 15 : number * 15 + 15])
-            yield Position(0, found.start(), found.end(), Source.VECTORS, possible, (0.0,) * 15)
+            yield Position(0, found.start(), found.end(), "vectors", possible, (0.0,) * 15)
 
     def draw(self, example: Example, positions: Sequence[Position]) -> tuple[list[Example], Counter[str]]:
         """Draw the copies."""

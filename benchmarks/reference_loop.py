@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from augment.stop_words import STOP_WORDS
+from augment.stop_words import ENGLISH
 
 
 def candidates(
@@ -20,7 +20,7 @@ def candidates(
     words = sentence.split()
     found: list[set[str]] = []
     for place, word in enumerate(words):
-        if not word.isalpha() or word in STOP_WORDS:
+        if not word.isalpha() or word in ENGLISH:
             continue
         if len(tokenizer.tokenize(word)) == 1:
             found.append(by_model(model, tokenizer, words, place, top))

@@ -1,7 +1,5 @@
 """The augment stage: originals are shuffled to their shards, once and as text; each shard grows by itself."""
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +8,12 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from augment import strategies
-from augment.candidates import NAME as CANDIDATES
-from augment.shard import ShardAugmenter, Strategy
+from augment.candidates import name as group_name
+from augment.eligibility import Eligibility
+from augment.models.similarity import Similarity
+from augment.proposers import Proposers
+from augment.shard import Proposing, ShardAugmenter
+from augment.strategy import Setting, Strategy, check_strategies, load_strategy
 from augment.vectors import prepare
 from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
 from pipelines.progress import Progress
@@ -20,8 +21,9 @@ from pipelines.proposers import find_masked_language_model, find_vectors, finger
 from pipelines.read import Scan, training_examples
 from schemas import rows
 from schemas.cache import Cache, shard_of
+from schemas.checkpoint import Checkpoint
 from schemas.configuration import Augmentation, Configuration
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import IntegrityError
 from schemas.example import Example
 from schemas.manifest import Manifest
 from schemas.work import Work, WorkLog
@@ -41,37 +43,35 @@ class AugmentWorker:
 
 @dataclass(frozen=True)
 class AugmentStage:
-    """What a process needs to load the strategy."""
+    """What a process needs to load the strategies; `candidates` has the settings of each one's group, by name."""
 
     cache: Path
     label_type: pa.DataType
     augmentation: Augmentation
     seed: int
-    threads: int
-    masked_language_model: Path | None
-    vectors: Path | None
-    proposing: dict[str, Any]
-    drawing: dict[str, Any]
+    proposers: Proposers
+    eligibility: Eligibility
+    similarity: Path | None
+    candidates: dict[str, dict[str, Any]]
+    rows: dict[str, Any]
     log: WorkLog
 
     def load(self) -> AugmentWorker:
-        """Load the models of the strategy."""
+        """Load the models of the strategies."""
+        least = self.augmentation.similarity.least if self.augmentation.similarity else 0.0
         return AugmentWorker(
-            ShardAugmenter(Cache(self.cache), self.label_type, self.strategy(), self.proposing, self.drawing)
+            ShardAugmenter(
+                Cache(self.cache),
+                self.label_type,
+                [Proposing(self.strategy(name), group_name(name), self.candidates[name]) for name in self.candidates],
+                self.rows,
+                Similarity.load(self.similarity, least, self.proposers.threads) if self.similarity else None,
+            )
         )
 
-    def strategy(self) -> Strategy | None:
-        """Load the strategy, `None` where no copies are wanted."""
-        if self.masked_language_model is None:
-            return None
-        module = importlib.import_module(f"augment.strategies.{self.augmentation.strategy}")
-        return module.load(
-            self.augmentation,
-            seed=self.seed,
-            threads=self.threads,
-            masked_language_model=self.masked_language_model,
-            vectors=self.vectors,
-        )
+    def strategy(self, name: str) -> Strategy:
+        """Load a strategy."""
+        return load_strategy(name, Setting(self.augmentation, self.proposers, self.eligibility, self.seed))
 
 
 class ReadRows(beam.DoFn):
@@ -117,9 +117,9 @@ def augment(
         stage.log,
         Progress("augment", layout.shards, "shards"),
     )
-    if stage.masked_language_model is not None:
-        cache.group(CANDIDATES).publish_manifest(stage.proposing, layout.shards)
-    settings = {"proposing": stage.proposing, "drawing": stage.drawing, "reading": scan.accounting(), "read": scan.ids}
+    for name, proposing in stage.candidates.items():
+        cache.group(group_name(name)).publish_manifest(proposing, layout.shards)
+    settings = {**stage.rows, "reading": scan.accounting(), "read": scan.ids}
     manifest = cache.group(rows.NAME).publish_manifest(settings, layout.shards)
     check_accounting(scan, manifest)
     return manifest, {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
@@ -147,28 +147,31 @@ def check_accounting(scan: Scan, manifest: Manifest) -> None:
 def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
     """Find the models and say what the groups depend on."""
     settings = configuration.augment
-    known = strategy_names()
-    if settings.strategy not in known:
-        found = f"augment.strategy: `{settings.strategy}`"
-        raise ConfigurationError(f"a strategy: {', '.join(known)}", found, "correct `augment.strategy`")
-    checkpoint = vectors = None
+    checkpoint = source = judge = None
     if settings.copies:
+        check_strategies(settings)
         checkpoint, source = find_masked_language_model(settings), find_vectors(settings)
-        vectors = prepare(source, cache.path / "vectors", settings.vectors_rows) if source else None
+        judge = Checkpoint.find(settings.similarity.model).path.resolve() if settings.similarity else None
+    folder = prepare(source, cache.path / "vectors", settings.vectors_rows) if source else None
+    proposing = {**configuration.proposing, **fingerprints(settings)}
+    drawing = {**configuration.drawing, **fingerprints(settings, ("similarity",))}
     return AugmentStage(
         cache=cache.path.resolve(),
         label_type=configuration.task.label_type,
         augmentation=settings,
         seed=configuration.seed,
-        threads=configuration.workers.threads,
-        masked_language_model=checkpoint.path.resolve() if checkpoint else None,
-        vectors=vectors.resolve() if vectors else None,
-        proposing={**configuration.proposing, **fingerprints(settings)},
-        drawing=configuration.drawing,
+        proposers=Proposers(
+            checkpoint.path.resolve() if checkpoint else None,
+            folder.resolve() if folder else None,
+            settings.precision,
+            configuration.workers.threads,
+        ),
+        eligibility=Eligibility.of(settings, configuration.task),
+        similarity=judge,
+        candidates={
+            name: {**proposing, "strategy": name, "dials": settings.dials.get(name, {})}
+            for name in (settings.strategy if settings.copies else ())
+        },
+        rows={"proposing": proposing, "drawing": drawing},
         log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
     )
-
-
-def strategy_names() -> list[str]:
-    """Return the names of the strategies: the files of their folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(strategies.__path__))

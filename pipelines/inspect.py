@@ -6,7 +6,7 @@ from itertools import islice
 from rich.table import Table
 from rich.text import Text
 
-from augment.candidates import NAME as CANDIDATES
+from augment.candidates import PREFIX as CANDIDATES
 from pipelines.families import families
 from pipelines.printable import Terminal, printable
 from pipelines.progress import size
@@ -68,7 +68,7 @@ def verify_cache(run: Run) -> Iterator[str]:
             continue
         problems += [f"{path}: in no manifest (delete it)" for path in strangers]
         whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
-        if group.name != CANDIDATES and [side.ids for side in manifest.shards] != expected:
+        if not group.name.startswith(CANDIDATES) and [side.ids for side in manifest.shards] != expected:
             yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
         else:
             yield f"good: {whole}"

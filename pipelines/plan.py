@@ -4,10 +4,10 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
 from schemas.signal import Signal, logits
 from schemas.store import existing_parent
+
+if TYPE_CHECKING:
+    from augment.candidates import Positions
+    from augment.strategy import Grown, Strategy
 
 LONG = 600.0
 """Seconds from which a plan says what would shorten it."""
@@ -192,13 +196,15 @@ class Planner:
             return Line("augment", work, 0.0, 0.0, state)
         if not self.configuration.augment.copies:
             return Line("augment", f"{self.kept:,} rows, no copies", self.kept * (text + BYTES_AROUND_TEXT), 0.0, state)
-        strategy = beam_module("augment").make_stage(self.configuration, self.cache).strategy()
-        strategy.propose(self.sample[:4])
-        seconds, positions = timed(lambda: strategy.propose(self.sample))
+        stage = beam_module("augment").make_stage(self.configuration, self.cache)
         share = self.kept / len(self.sample)
-        drawn = [strategy.draw(example, each)[0] for example, each in zip(self.sample, positions, strict=True)]
-        self.copies = round(sum(map(len, drawn)) * share)
-        words = sum(map(len, positions)) * share
+        seconds = words = 0.0
+        for strategy in map(stage.strategy, stage.candidates):
+            list(strategy.grow(self.sample[:4], strategy.propose(self.sample[:4])))
+            spent, (positions, grown) = timed(partial(propose_and_grow, strategy, self.sample))
+            seconds += spent
+            self.copies += round(sum(len(copies) for copies, _ in grown) * share)
+            words += sum(map(len, positions)) * share
         space = self.grown * (text + BYTES_AROUND_TEXT)
         space += words * self.configuration.augment.candidates * BYTES_PER_CANDIDATE
         work = f"{self.kept:,} rows, {words:,.0f} words to propose for, about {self.copies:,} copies"
@@ -252,6 +258,12 @@ class Planner:
         with torch.inference_mode():
             self.encoder.read(self.batches[0], signals)
             return timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])[0]
+
+
+def propose_and_grow(strategy: "Strategy", sample: Sequence[Example]) -> "tuple[list[Positions], list[Grown]]":
+    """Return what a strategy proposes for rows, and their copies."""
+    positions = strategy.propose(sample)
+    return positions, list(strategy.grow(sample, positions))
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -52,25 +52,76 @@ class Data(Section):
         return [value] if isinstance(value, str) else value
 
 
+class Protection(Section):
+    """Words that no copy may change, beside the spans that rows bring along (`data.protected`)."""
+
+    words: tuple[str, ...] = Field(default=(), description="in any case, accents aside")
+    pattern: str | None = Field(default=None, description="regular expression, looked for in a word as written")
+
+    @field_validator("pattern")
+    @classmethod
+    def compiles(cls, value: str | None) -> str | None:
+        """Refuse what is no regular expression."""
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"a regular expression; {error}") from None
+        return value
+
+
+class SentenceSimilarity(Section):
+    """How near a copy must stay to its original, by an encoder of sentences."""
+
+    model: Model = Field(description="folder or hub id")
+    least: Probability = Field(default=0.8, description="cosine; copies below it are left out and counted")
+
+
 class Augmentation(Section):
     """How rows are grown; the defaults are those of TinyBERT's published script."""
 
-    strategy: str = "tinybert"
+    strategy: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("tinybert",), description="a file of augment/strategies or a module of your own; or several"
+    )
+    dials: dict[str, dict[str, str | int | float | bool]] = Field(
+        default={}, description="keyword arguments of a strategy, under its name"
+    )
     masked_language_model: Model | None = Field(default=None, description="folder or hub id")
     vectors: str = Field(default="none", description="GloVe text or gensim file, or none")
     vectors_rows: Positive = Field(default=100_000, description="words read from the head of the file of vectors")
     context: Literal["pair", "single"] = "pair"
+    precision: Literal["fp32", "bf16", "int8"] = Field(default="fp32", description="of the masked language model")
     copies: Annotated[int, Field(ge=0)] = Field(default=20, description="samples per row, N_a; 0 for none")
     candidates: Positive = Field(default=15, description="possible words per position, K")
     probability: Probability = Field(default=0.4, description="of replacing an eligible word, p_t")
+    stop_words: str = Field(default="english", description="words that stay: english, none, or a file, a word a line")
+    protect: Protection = Protection()
+    replace_entities: bool = Field(default=False, description="whether words inside entities are replaced too")
+    drop: tuple[Literal["original", "punctuation", "special"], ...] = Field(
+        default=(), description="candidates left out: the word itself, punctuation, pieces like [UNK]"
+    )
+    keep_case: bool = Field(default=False, description="whether a new word takes the case of the one it replaces")
+    longest_distance: Probability = Field(default=1.0, description="largest share of its words a copy may change")
+    similarity: SentenceSimilarity | None = None
     batch_tokens: Positive = 4096
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def one_or_many(cls, value: object) -> object:
+        """A single name stands for a list of one."""
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def needs_model(self) -> Self:
-        """Refuse to make copies without a masked language model."""
-        if self.copies and self.masked_language_model is None:
+        """Refuse by its line what the default cannot do without; other strategies say themselves what they need."""
+        if self.copies and self.masked_language_model is None and self.strategy == ("tinybert",):
             raise ValueError("`masked_language_model` is needed to make copies; `copies: 0` makes none")
         return self
+
+
+DRAWING = ("copies", "probability", "drop", "keep_case", "longest_distance")
+"""What no candidate depends on: it can be changed without asking a model again."""
+NAMED = ("masked_language_model", "vectors", "stop_words", "similarity")
+"""What is known by a fingerprint of what it names."""
 
 
 class Teaching(Section):
@@ -173,18 +224,21 @@ class Configuration(Section):
 
     @property
     def proposing(self) -> dict[str, Any]:
-        """What candidates depend on beside rows and models."""
+        """What candidates depend on beside rows and models: all of `augment` that is not known to matter less."""
         if not self.augment.copies:
-            return {"strategy": "none"}
-        settings = self.augment.model_dump(mode="json", include={"strategy", "context", "candidates", "batch_tokens"})
-        return {**settings, "threads": self.workers.threads}
+            return {"strategy": []}
+        return {**self.augment.model_dump(mode="json", exclude={*DRAWING, *NAMED}), "threads": self.workers.threads}
 
     @property
     def drawing(self) -> dict[str, Any]:
         """What copies depend on beside rows and candidates."""
         if not self.augment.copies:
             return {"copies": 0}
-        return {**self.augment.model_dump(mode="json", include={"copies", "probability"}), "seed": self.seed}
+        return {
+            **self.augment.model_dump(mode="json", include={*DRAWING}),
+            "least_similarity": self.augment.similarity.least if self.augment.similarity else None,
+            "seed": self.seed,
+        }
 
     def limited(self, limit: int | None) -> Self:
         """Return the configuration of a run over the first `limit` rows, with folders of its own."""

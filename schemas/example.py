@@ -7,6 +7,9 @@ from schemas.digest import identity
 
 Label = int | float | None
 
+MASK = "mask"
+"""The source of a change that leaves the text as it is and shows a model its mask there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -68,7 +71,8 @@ class Example:
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        key = identity(self.id, strategy, texts)
+        masks = [masked_places(changes)] if any(change.source == MASK for change in changes) else []
+        key = identity(self.id, strategy, texts, *masks)
         return replace(
             self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes, spans=spans
         )
@@ -79,6 +83,11 @@ class Example:
         return self.id == self.origin
 
     @property
+    def shown(self) -> tuple:
+        """What a model is shown: the texts, and where they are masked."""
+        return (self.texts, *masked_places(self.changes))
+
+    @property
     def length(self) -> int:
         """Characters in all texts; what rows of a shard are sorted by."""
         return sum(map(len, self.texts))
@@ -87,3 +96,8 @@ class Example:
     def order(self) -> tuple[int, int]:
         """Sort key inside a shard: neighbours have similar lengths, so batches need no re-ordering."""
         return (self.length, self.id)
+
+
+def masked_places(changes: tuple[Change, ...]) -> list[tuple[int, int, int]]:
+    """Return text, start and end of the changes that mask."""
+    return [(change.text, change.start, change.end) for change in changes if change.source == MASK]

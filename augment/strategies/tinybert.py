@@ -1,24 +1,28 @@
 """TinyBERT's augmentation (Jiao et al., 2020): words from a masked language model and from word vectors."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from augment.candidates import Position, Source
-from augment.draw import Drawn, draw
-from augment.masked_language_model import Context, MaskedLanguageModel, Proposal, Request
-from augment.stop_words import STOP_WORDS
+from augment.candidates import NONE, Position, Positions
+from augment.draw import Drawing
+from augment.eligibility import Eligibility
+from augment.models.frame import Context
+from augment.models.masked_language_model import MaskedLanguageModel, Proposal, Request
+from augment.strategy import Grown, Setting
 from augment.vectors import Vectors
-from augment.words import Word, is_eligible
-from schemas.configuration import Augmentation
+from augment.words import Word, surroundings
 from schemas.example import Example
 
 NAME = "tinybert"
+NEEDS = ("masked_language_model", "vectors")
+
+MASKED_LANGUAGE_MODEL = "masked_language_model"
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
 class TinyBert:
-    """Every eligible word has `top` possible words; each of `copies` draws takes one with a probability.
+    """Every eligible word has `top` possible words; each draw takes one with a probability.
 
     A word of one piece is put to the masked language model, one of several pieces is looked up in the vectors; without
     vectors, or without an entry there, it stays as it is.
@@ -26,45 +30,42 @@ class TinyBert:
 
     model: MaskedLanguageModel
     vectors: Vectors | None
+    eligibility: Eligibility = field(default_factory=Eligibility)
+    drawing: Drawing = field(default_factory=Drawing)
     context: Context = "pair"
     top: int = 15
     batch_tokens: int = 4096
-    copies: int = 20
-    probability: float = 0.4
-    seed: int = 0
 
-    def propose(self, examples: Sequence[Example]) -> list[tuple[Position, ...]]:
-        """Return the possible words of every eligible word of each row, in order; a text is put to the model once."""
+    def propose(self, examples: Sequence[Example]) -> list[Positions]:
+        """Return the possible words of every eligible word of each row, in order; a question is asked once."""
+        places = list(self.places(examples))
+        asked = dict.fromkeys(request for *_, request in places if request)
+        answers = self.model.propose(list(asked), top=self.top, context=self.context, batch_tokens=self.batch_tokens)
+        known = dict(zip(asked, answers, strict=True))
+        near = self.neighbours([word for _, _, word, request in places if not request])
+        rows: list[list[Position]] = [[] for _ in examples]
+        for row, text, word, request in places:
+            source, proposal = (
+                (MASKED_LANGUAGE_MODEL, known[request]) if request else (VECTORS, near.get(word.form, Proposal()))
+            )
+            rows[row].append(position(text, word, source, proposal))
+        return list(map(tuple, rows))
+
+    def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
+        """Yield each row's copies."""
+        for example, possible in zip(examples, positions, strict=True):
+            yield self.drawing.draw(example, possible, NAME)
+
+    def places(self, examples: Sequence[Example]) -> Iterator[tuple[int, int, Word, Request | None]]:
+        """Yield row, text and word of everything eligible, and the question to the model for words of one piece."""
         texts = list(dict.fromkeys(text for example in examples for text in example.texts))
-        proposed = dict(zip(texts, self.propose_texts(texts), strict=True))
-        return [
-            tuple(replace(position, text=i) for i, text in enumerate(example.texts) for position in proposed[text])
-            for example in examples
-        ]
-
-    def draw(self, example: Example, positions: Sequence[Position]) -> tuple[list[Example], Drawn]:
-        """Return a row's copies, distinct and in order of draw, and counts of what was drawn."""
-        return draw(example, positions, copies=self.copies, probability=self.probability, seed=self.seed, strategy=NAME)
-
-    def propose_texts(self, texts: Sequence[str]) -> Iterator[list[Position]]:
-        """Yield the possible words of each text."""
-        splits = self.model.split(texts)
-        eligible = [[word for word in split.words if is_eligible(word, STOP_WORDS)] for split in splits]
-        requests = [
-            Request(split.pieces, word.piece)
-            for split, words in zip(splits, eligible, strict=True)
-            for word in words
-            if word.pieces == 1
-        ]
-        answers = iter(self.model.propose(requests, top=self.top, context=self.context, batch_tokens=self.batch_tokens))
-        neighbours = self.neighbours([word for words in eligible for word in words if word.pieces > 1])
-        for words in eligible:
-            yield [
-                position(word, Source.MASKED_LANGUAGE_MODEL, next(answers))
-                if word.pieces == 1
-                else position(word, Source.VECTORS, neighbours.get(word.form, Proposal()))
-                for word in words
-            ]
+        splits = dict(zip(texts, self.model.split(texts), strict=True))
+        for row, example in enumerate(examples):
+            for number, text in enumerate(example.texts):
+                for word in self.eligibility.eligible(example, number, splits[text].words):
+                    one = word.pieces == 1
+                    asked = Request(splits[text].pieces, word.piece, surroundings(text, word)) if one else None
+                    yield row, number, word, asked
 
     def neighbours(self, words: Sequence[Word]) -> dict[str, Proposal]:
         """Return the nearest words of those that have a vector, by form."""
@@ -77,23 +78,21 @@ class TinyBert:
         }
 
 
-def position(word: Word, source: Source, proposal: Proposal) -> Position:
+def position(text: int, word: Word, source: str, proposal: Proposal) -> Position:
     """Return a word's place with what was proposed for it, if anything was."""
-    source = source if proposal.words else Source.NONE
-    return Position(0, word.start, word.end, source, proposal.words, proposal.scores)
+    source = source if proposal.words else NONE
+    return Position(text, word.start, word.end, source, proposal.words, proposal.scores, proposal.near_tie)
 
 
-def load(
-    settings: Augmentation, *, seed: int, threads: int, masked_language_model: Path, vectors: Path | None
-) -> TinyBert:
-    """Load the models of the strategy as a run configuration says."""
+def load(setting: Setting) -> TinyBert:
+    """Load the strategy as a run configuration says."""
+    settings = setting.augmentation
     return TinyBert(
-        model=MaskedLanguageModel.load(masked_language_model, threads),
-        vectors=Vectors.load(vectors) if vectors else None,
+        model=setting.proposers.masked_language_model,
+        vectors=setting.proposers.vectors,
+        eligibility=setting.eligibility,
+        drawing=Drawing.of(settings, setting.seed),
         context=settings.context,
         top=settings.candidates,
         batch_tokens=settings.batch_tokens,
-        copies=settings.copies,
-        probability=settings.probability,
-        seed=seed,
     )

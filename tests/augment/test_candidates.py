@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augment import candidates
-from augment.candidates import Position, Source
+from augment.candidates import NONE, Position
 from schemas.cache import Cache
 from schemas.digest import digest
 
@@ -15,7 +15,7 @@ scores = st.floats(width=32, allow_nan=False)
 
 
 words = st.lists(st.tuples(st.text(), scores), max_size=4)
-positions = st.tuples(st.integers(0, 1), offsets, offsets, st.sampled_from(Source), words)
+positions = st.tuples(st.integers(0, 1), offsets, offsets, st.sampled_from(["vectors", "elsewhere", NONE]), words)
 # Plain values: beartype must not draw numbers inside a strategy.
 rows = st.dictionaries(ids, st.lists(positions, max_size=4), max_size=5)
 
@@ -46,7 +46,7 @@ def test_a_slice_of_a_table_gives_its_rows(plain):
 
 
 def test_the_group_opens_as_a_data_set(tmp_path):
-    row = (Position(0, 0, 4, Source.VECTORS, ("film", "movie"), (0.5, 0.25)), Position(0, 5, 8, Source.NONE))
+    row = (Position(0, 0, 4, "vectors", ("film", "movie"), (0.5, 0.25)), Position(0, 5, 8, NONE))
     group = Cache(tmp_path).group("candidates")
     with group.writer(0, candidates.SCHEMA) as writer:
         writer.write(candidates.to_batch([7, 9], [row, ()]))

@@ -4,17 +4,20 @@ from pathlib import Path
 import pytest
 from conftest import BAD, GOOD, SHARED
 
-from augment.candidates import Position, Source
-from augment.masked_language_model import MaskedLanguageModel
-from augment.strategies import tinybert
+from augment.candidates import NONE, Position
+from augment.draw import Drawing
+from augment.eligibility import Eligibility
+from augment.models.masked_language_model import MaskedLanguageModel
+from augment.proposers import Proposers
 from augment.strategies.tinybert import TinyBert
+from augment.strategy import Setting, load_strategy
 from augment.vectors import Vectors, prepare
 from augment.words import form
 from schemas.configuration import Augmentation
 from schemas.example import Example
 
 REFERENCE = SHARED / "data/reference/tinybert_candidates.jsonl"
-SOURCES = {"mlm": Source.MASKED_LANGUAGE_MODEL, "glove": Source.VECTORS, "none": Source.NONE}
+SOURCES = {"mlm": "masked_language_model", "glove": "vectors", "none": NONE}
 
 SINGLE = Example.original("test", ("The Wonderful film, isn't zqx or GOOD!",), 1)
 PAIR = Example.original("test", ("a bad film", "The picture\twas bad ... [MASK]"), 0)
@@ -22,12 +25,13 @@ PAIR = Example.original("test", ("a bad film", "The picture\twas bad ... [MASK]"
 
 @pytest.fixture(scope="module")
 def strategy(masked_language_model_folder: Path, vectors_file: Path, tmp_path_factory) -> TinyBert:
+    model = MaskedLanguageModel.load(masked_language_model_folder, 1)
     vectors = Vectors.load(prepare(vectors_file, tmp_path_factory.mktemp("vectors"), 1000))
-    return TinyBert(MaskedLanguageModel.load(masked_language_model_folder, 1), vectors, top=5, copies=10)
+    return TinyBert(model, vectors, drawing=Drawing(copies=10), top=5)
 
 
 def described(example: Example, positions: tuple[Position, ...]) -> list[tuple[int, str, str]]:
-    return [(p.text, example.texts[p.text][p.start : p.end], p.source.value) for p in positions]
+    return [(p.text, example.texts[p.text][p.start : p.end], p.source) for p in positions]
 
 
 def test_each_eligible_word_goes_to_its_source(strategy):
@@ -47,13 +51,13 @@ def test_each_eligible_word_goes_to_its_source(strategy):
     ]
     for position in (*single, *pair):
         assert len(position.words) == len(position.scores) <= 5
-        assert bool(position.words) == (position.source is not Source.NONE)
+        assert bool(position.words) == (position.source is not NONE)
         assert list(position.scores) == sorted(position.scores, reverse=True)
 
 
 def test_without_vectors_words_of_several_pieces_stay(strategy):
     (positions,) = TinyBert(strategy.model, None, top=5).propose([SINGLE])
-    assert [position.source.value for position in positions] == [
+    assert [position.source for position in positions] == [
         "none",
         "masked_language_model",
         "none",
@@ -81,7 +85,7 @@ def test_texts_are_put_to_the_model_once(strategy, monkeypatch):
 def test_rows_without_eligible_words_have_no_copies(strategy, text):
     example = Example.original("test", (text,))
     assert strategy.propose([example]) == [()]
-    assert strategy.draw(example, ())[0] == []
+    assert next(strategy.grow([example], [()]))[0] == []
 
 
 def test_no_rows_give_nothing(strategy):
@@ -90,8 +94,8 @@ def test_no_rows_give_nothing(strategy):
 
 def test_copies_keep_what_was_not_replaced(strategy):
     (positions,) = strategy.propose([PAIR])
-    copies, counts = strategy.draw(PAIR, positions)
-    assert 0 < len(copies) == counts["copies"] <= counts["trials"] == 10
+    ((copies, counts),) = strategy.grow([PAIR], [positions])
+    assert 0 < len(copies) <= counts["trials"] == 10
     for copy in copies:
         assert (copy.strategy, copy.origin, copy.label) == ("tinybert", PAIR.id, 0)
         assert PAIR.texts[(copy.draw + 1) % 2] == copy.texts[(copy.draw + 1) % 2]
@@ -105,10 +109,11 @@ def test_settings_reach_the_strategy(masked_language_model_folder, strategy):
     settings = Augmentation(
         masked_language_model=str(masked_language_model_folder), context="single", candidates=3, copies=7
     )
-    loaded = tinybert.load(
-        settings, seed=5, threads=1, masked_language_model=masked_language_model_folder, vectors=None
-    )
-    assert (loaded.context, loaded.top, loaded.copies, loaded.seed, loaded.vectors) == ("single", 3, 7, 5, None)
+    proposers = Proposers(masked_language_model_folder, None)
+    loaded = load_strategy("tinybert", Setting(settings, proposers, Eligibility(), seed=5))
+    assert isinstance(loaded, TinyBert)
+    assert (loaded.context, loaded.top, loaded.vectors) == ("single", 3, None)
+    assert (loaded.drawing.copies, loaded.drawing.seed) == (7, 5)
     (positions,) = loaded.propose([Example.original("test", (f"{GOOD[0]} {BAD[0]}",))])
     assert [len(position.words) <= 3 for position in positions] == [True, True]
 
@@ -128,7 +133,7 @@ def test_candidates_are_those_of_the_reference_script(tmp_path, record_property)
         assert places == [(line["words"][i], SOURCES[each["source"]]) for i, each in sorted(expected.items())]
         for (_, each), position in zip(sorted(expected.items()), positions, strict=True):
             sets += 1
-            if position.source is Source.NONE:
+            if position.source is NONE:
                 continue
             difference = set(position.words) ^ set(each["words"])
             if difference:

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tokenizers
 import torch
 from conftest import configuration, save, tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from tokenizers import decoders, models, pre_tokenizers, processors
-from transformers import BertForMaskedLM, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
+from transformers import BertForMaskedLM, BertModel
 
-from augment.masked_language_model import MaskedLanguageModel, Proposal, Request
+from augment.models.masked_language_model import MaskedLanguageModel, Proposal, Request
+from augment.models.ranking import GRID
 from schemas.errors import ModelError
 
 TEXTS = [
@@ -46,15 +45,17 @@ def naive(plain: BertForMaskedLM, request: Request, top: int, context: str) -> P
     vocabulary = tokenizer().get_vocab()
     names = {id: piece for piece, id in vocabulary.items()}
     begin, end, mask = (vocabulary[name] for name in ("[CLS]", "[SEP]", "[MASK]"))
-    masked = [mask if i == request.masked else id for i, id in enumerate(request.pieces)]
-    first = [begin, *masked, end]
-    second = [*request.pieces, end] if context == "pair" else []
-    if request.masked + 1 >= LENGTH:
-        return Proposal()
+    pieces, masked = list(request.pieces), request.masked
+    if len(pieces) > LENGTH - 2:
+        width = LENGTH - 2 if context == "single" else (LENGTH - 3) // 2
+        start = max(0, min(masked - width // 2, len(pieces) - width))
+        pieces, masked = pieces[start : start + width], masked - start
+    first = [begin, *(mask if i == masked else id for i, id in enumerate(pieces)), end]
+    second = [*pieces, end] if context == "pair" else []
     ids = torch.tensor([[*first, *second][:LENGTH]])
     segments = torch.tensor([([0] * len(first) + [1] * len(second))[:LENGTH]])
     with torch.no_grad():
-        logits = plain(input_ids=ids, token_type_ids=segments).logits[0, request.masked + 1].numpy()
+        logits = np.round(plain(input_ids=ids, token_type_ids=segments).logits[0, masked + 1].numpy() / GRID) * GRID
     best = sorted(range(len(logits)), key=lambda id: (-logits[id], id))[:top]
     # A piece that continues a word is asked about here too, so the other kind is left out then.
     continues = names[request.pieces[request.masked]].startswith("##")
@@ -63,9 +64,10 @@ def naive(plain: BertForMaskedLM, request: Request, top: int, context: str) -> P
 
 
 def check(found: list[Proposal], expected: list[Proposal]) -> None:
-    assert [proposal.words for proposal in found] == [proposal.words for proposal in expected]
+    firm = [i for i, proposal in enumerate(found) if not proposal.near_tie]
+    assert [found[i].words for i in firm] == [expected[i].words for i in firm]
     for one, other in zip(found, expected, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+        assert one.scores == pytest.approx(other.scores, abs=2 * GRID)
 
 
 @pytest.mark.parametrize("context", ["pair", "single"])
@@ -79,13 +81,13 @@ def test_batches_give_what_one_pass_a_mask_gives(model, plain, context, batch_to
 
 @pytest.mark.parametrize("context", ["pair", "single"])
 @pytest.mark.parametrize("words", [29, 31, 40, 61, 62, 63, 64, 80])
-def test_long_texts_are_cut_at_the_models_positions(model, plain, context, words):
-    """61 pieces and the second copy do not fit into 64 positions, 63 not even the first."""
+def test_of_long_texts_a_window_around_the_word_is_shown(model, plain, context, words):
+    """31 pieces and their repetition do not fit into 64 positions, so that is cut; 63 do not even fit once."""
     asked = requests(model, [" ".join(["good", "film"] * 40)[: 5 * words].strip()])
     assert len(asked) == words
     found = model.propose(asked, top=5, context=context, batch_tokens=200)
     check(found, [naive(plain, request, 5, context) for request in asked])
-    assert [proposal == Proposal() for proposal in found] == [request.masked + 1 >= LENGTH for request in asked]
+    assert all(proposal.words for proposal in found)
 
 
 def test_equal_requests_are_asked_once(model):
@@ -167,53 +169,3 @@ def test_a_model_that_masks_nothing_is_refused(masked_language_model_folder, tmp
     (folder / "config.json").write_text(json.dumps({"model_type": "gpt2", "vocab_size": 200}))
     with pytest.raises(ModelError, match="masked language model"):
         MaskedLanguageModel.load(folder, 1)
-
-
-@pytest.fixture(scope="module")
-def roberta() -> MaskedLanguageModel:
-    """A model with other special tokens, byte-level pieces, no segments, and positions that begin after padding."""
-    pieces = [
-        "<s>",
-        "<pad>",
-        "</s>",
-        "<unk>",
-        "<mask>",
-        "Ġgood",
-        "Ġfilm",
-        "Ġbad",
-        "Ġthe",
-        "ing",
-        "a",
-        "Ġa",
-        "Ã©",
-        ".",
-        "Ġ",
-    ]
-    backend = tokenizers.Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, [], ignore_merges=True))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    backend.decoder = decoders.ByteLevel()
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="<mask>")
-    torch.manual_seed(5)
-    shape = RobertaConfig(
-        vocab_size=len(pieces),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=20,
-        type_vocab_size=1,
-    )
-    return MaskedLanguageModel(RobertaForMaskedLM(shape), wrapped)
-
-
-def test_other_architectures_are_asked_in_their_own_form(roberta):
-    good, film = 5, 6
-    assert roberta.length == 18
-    (batch,) = roberta.batches([Request((good, film), 1)], "pair", 100)
-    assert batch.input_ids.tolist() == [[0, good, 4, 2, 2, good, film, 2]]
-    found = roberta.propose([Request((good, film), 1)], top=15, context="pair", batch_tokens=100)
-    assert set(found[0].words) == {"good", "film", "bad", "the", "a"}
-    with torch.no_grad():
-        logits = roberta.model(input_ids=batch.input_ids).logits[0, 2].numpy()
-    assert np.isclose(logits[good], dict(zip(found[0].words, found[0].scores, strict=True))["good"], atol=1e-5)

@@ -4,77 +4,49 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import tokenizers
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from augment.models.frame import CONTEXTS, Context, Frame
+from augment.models.last_layer import LastLayer
+from augment.models.precision import Precision, reduce
+from augment.models.ranking import ranked
+from augment.models.vocabulary import Surroundings, Vocabulary
 from augment.words import SplitText, literal, split
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
 
-Context = Literal["pair", "single"]
-CONTEXTS: tuple[Context, ...] = ("pair", "single")
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question: what could stand at one piece of a text, given as the ids of its pieces."""
+    """A question: what could stand at one piece of a text, given as the ids of its pieces.
+
+    `around` is what stands beside the word without a space between; it decides what is one piece there.
+    """
 
     pieces: tuple[int, ...]
     masked: int
+    around: Surroundings = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An answer: words, best first, and their logits."""
+    """An answer: words, best first, and their logits; `near_tie` says that rounding errors could reorder them."""
 
     words: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What a tokenizer puts around one text or a pair: an id and a segment for each slot, no id for a text."""
-
-    slots: tuple[tuple[int | None, int], ...]
-
-    @classmethod
-    def of(cls, tokenizer: tokenizers.Tokenizer, context: Context) -> "Frame":
-        """Read the frame off an encoded letter, or two."""
-        encoding = tokenizer.encode("a", "a" if context == "pair" else None)
-        pieces = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
-        slots: list[tuple[int | None, int]] = []
-        for sequence, group in groupby(pieces, key=lambda piece: piece[0]):
-            if sequence is None:
-                slots += [(id, segment) for _, id, segment in group]
-            else:
-                slots.append((None, next(group)[2]))
-        return cls(tuple(slots))
-
-    @property
-    def offset(self) -> int:
-        """How many ids come before the first text, the one that is masked."""
-        return [id for id, _ in self.slots].index(None)
-
-    def ids(self, pieces: Sequence[int]) -> list[int]:
-        """Return the ids of an input around a text's pieces."""
-        return [id for slot, _ in self.slots for id in (pieces if slot is None else (slot,))]
-
-    def segments(self, length: int) -> list[int]:
-        """Return the segments of an input around a text of so many pieces."""
-        return [each for slot, segment in self.slots for each in [segment] * (length if slot is None else 1)]
+    near_tie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs of one length and segmentation, each with its mask."""
+    """Inputs of one length and segmentation, each with its mask; the last inputs may only fill the batch up."""
 
     requests: list[Request]
     input_ids: Int[Tensor, "rows length"]
@@ -83,22 +55,24 @@ class Batch:
 
 
 class MaskedLanguageModel:
-    """A model with its tokenizer, in fp32 and evaluation mode."""
+    """A model in evaluation mode with its tokenizer."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, precision: Precision = "fp32") -> None:
         self.model = model.eval()
         self.tokenizer = literal(tokenizer)
         self.mask: int = tokenizer.mask_token_id
         self.frames = {context: Frame.of(self.tokenizer, context) for context in CONTEXTS}
         self.length = longest_input(model)
-        self.words, self.begins = vocabulary(self.tokenizer, model.config.vocab_size)
+        self.vocabulary = Vocabulary.of(self.tokenizer, model.config.vocab_size)
         self.takes_segments = (
             "token_type_ids" in inspect.signature(model.forward).parameters
             and getattr(model.config, "type_vocab_size", 0) > 1
         )
+        reduce(model, precision, self.tokenizer)
+        self.last_layer = LastLayer.replace(model)
 
     @classmethod
-    def load(cls, path: Path, threads: int) -> "MaskedLanguageModel":
+    def load(cls, path: Path, threads: int, precision: Precision = "fp32") -> "MaskedLanguageModel":
         """Load a model from a local folder: safetensors only, never code of its own; half precision is widened.
 
         Raises `ModelError` for a model without a trained head for masked words, and for a tokenizer that does not fit.
@@ -119,7 +93,7 @@ class MaskedLanguageModel:
                 f"{path}: {len(tokenizer):,} pieces",
                 "put the model's own tokenizer beside it",
             )
-        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, precision)
 
     def split(self, texts: Sequence[str]) -> list[SplitText]:
         """Split texts into words and the model's pieces."""
@@ -129,65 +103,83 @@ class MaskedLanguageModel:
         """Answer each request with the model's `top` pieces at the mask, less those that are no words there.
 
         `single` shows the model the masked text alone; `pair` shows the text as it is after it, as TinyBERT's script
-        does. What exceeds the model's positions is cut, the second text first; a mask beyond them has no words. Best
-        first, equal scores in order of piece id. The same requests in the same order make the same batches.
+        does. Best first, equal scores in order of piece id. An answer does not depend on the other requests, but for
+        what `near_tie` admits.
         """
         answers: dict[Request, Proposal] = {}
         for batch in self.batches(requests, context, batch_tokens):
-            scores, ids = self.best(batch, top)
-            order = np.lexsort((ids, -scores))
-            scores, ids = np.take_along_axis(scores, order, 1).tolist(), np.take_along_axis(ids, order, 1).tolist()
-            for request, row_scores, row_ids in zip(batch.requests, scores, ids, strict=True):
-                answers[request] = self.proposal(request.pieces[request.masked], row_scores, row_ids)
+            ids, scores, near_ties = ranked(*self.best(batch, top + 1), top)
+            for request, *answer in zip(
+                batch.requests, ids.tolist(), scores.tolist(), near_ties.tolist(), strict=False
+            ):
+                answers[request] = self.proposal(request, *answer)
         return [answers.get(request, Proposal()) for request in requests]
 
-    def proposal(self, original: int, scores: list[float], ids: list[int]) -> Proposal:
-        """Turn pieces into words: those that begin a word where the masked piece does, and else those that do not."""
-        begins = self.begins[original]
-        kept = [(self.words[id], score) for id, score in zip(ids, scores, strict=True) if self.begins[id] == begins]
-        return Proposal(tuple(word for word, _ in kept), tuple(score for _, score in kept))
+    def proposal(self, request: Request, ids: list[int], scores: list[float], near_tie: bool) -> Proposal:
+        """Turn pieces into words, without those that are none in the place asked about."""
+        original = request.pieces[request.masked]
+        kept = [
+            (self.vocabulary.words[id], score)
+            for id, score in zip(ids, scores, strict=True)
+            if self.vocabulary.holds(id, original, request.around)
+        ]
+        return Proposal(tuple(word for word, _ in kept), tuple(score for _, score in kept), near_tie)
 
     def batches(self, requests: Sequence[Request], context: Context, batch_tokens: int) -> Iterator[Batch]:
         """Yield the distinct requests, texts of equal length together, under a number of tokens a batch."""
         frame = self.frames[context]
-        by_length: dict[int, list[Request]] = {}
+        by_length: dict[int, list[tuple[Request, slice]]] = {}
         for request in dict.fromkeys(requests):
-            if frame.offset + request.masked < self.length:
-                by_length.setdefault(len(request.pieces), []).append(request)
+            window = frame.window(len(request.pieces), request.masked, self.length)
+            by_length.setdefault(window.stop - window.start, []).append((request, window))
         device = self.model.device
         for pieces, equal in sorted(by_length.items()):
             segments = torch.tensor(frame.segments(pieces)[: self.length], device=device)
             rows = max(1, batch_tokens // len(segments))
             for start in range(0, len(equal), rows):
                 part = equal[start : start + rows]
-                masked = [frame.offset + request.masked for request in part]
-                inputs = np.empty((len(part), len(segments)), np.int64)
-                for row, request in enumerate(part):
-                    inputs[row] = frame.ids(request.pieces)[: self.length]
+                masked = [frame.offset + request.masked - window.start for request, window in part]
+                # A GPU's kernels round by the shape of a batch, so all have one; a processor's do not.
+                size = rows if device.type == "cuda" else len(part)
+                inputs = np.empty((size, len(segments)), np.int64)
+                for row, (request, window) in enumerate(part):
+                    inputs[row] = frame.ids(request.pieces[window])[: self.length]
                 inputs[np.arange(len(part)), masked] = self.mask
-                yield Batch(part, torch.from_numpy(inputs).to(device), segments, torch.tensor(masked, device=device))
+                inputs[len(part) :] = inputs[0]
+                masked += [masked[0]] * (size - len(part))
+                yield Batch(
+                    [request for request, _ in part],
+                    torch.from_numpy(inputs).to(device),
+                    segments,
+                    torch.tensor(masked, device=device),
+                )
 
     @torch.inference_mode()
-    def best(self, batch: Batch, top: int) -> tuple[Float[np.ndarray, "rows top"], Int[np.ndarray, "rows top"]]:
-        """Return the logits and ids of the `top` pieces at each input's mask."""
+    def best(self, batch: Batch, top: int) -> tuple[Int[np.ndarray, "rows top"], Float[np.ndarray, "rows top"]]:
+        """Return the ids and logits of the `top` pieces at each input's mask."""
         inputs: dict[str, Tensor] = {"input_ids": batch.input_ids}
         if self.takes_segments:
             inputs["token_type_ids"] = batch.segments.expand_as(batch.input_ids)
-        # The vocabulary is the widest part of a small model: the head is to see the masked piece only.
-        hook = self.model.base_model.register_forward_hook(partial(keep_masked, batch.masked))
-        try:
+        if self.last_layer is not None:
+            self.last_layer.masked = batch.masked
             logits = self.model(**inputs).logits
-        finally:
-            hook.remove()
+        else:
+            # The vocabulary is the widest part of a small model: the head is to see the masked piece only.
+            hook = self.model.base_model.register_forward_hook(partial(keep_masked, batch.masked))
+            try:
+                logits = self.model(**inputs).logits
+            finally:
+                hook.remove()
         assert logits.shape[1] == 1, f"{type(self.model).__name__} does not put its head on its base model's output"
         scores, ids = logits[:, 0].float().topk(min(top, logits.shape[-1]), dim=-1)
-        return scores.cpu().numpy(), ids.cpu().numpy()
+        return ids.cpu().numpy(), scores.cpu().numpy()
 
 
 def keep_masked(masked: Int[Tensor, " rows"], module: nn.Module, inputs: Any, output: Any) -> Any:
     """Leave of an encoder's output the hidden states of the masked pieces, [rows, 1, width]."""
     hidden = output.last_hidden_state
-    return type(output)(last_hidden_state=hidden[torch.arange(len(hidden), device=hidden.device), masked][:, None])
+    kept = hidden[torch.arange(len(hidden), device=hidden.device), masked][:, None].float()
+    return type(output)(last_hidden_state=kept)
 
 
 def load_model(path: Path) -> Any:
@@ -222,24 +214,3 @@ def longest_input(model: Any) -> int:
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     return model.config.max_position_embeddings
-
-
-def vocabulary(tokenizer: tokenizers.Tokenizer, size: int) -> tuple[list[str], list[bool | None]]:
-    """Return the text of every piece and whether it begins a word, `None` for ids without a piece or without text.
-
-    Pieces that continue a word have the prefix that the tokenizer's model says (WordPiece), or lack the mark that its
-    pre-tokenizer gives to a word after a space (byte-level and sentence pieces).
-    """
-    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None) or ""
-    before = tokenizer.pre_tokenizer.pre_tokenize_str(" a") if tokenizer.pre_tokenizer else []
-    mark = before[-1][0].removesuffix("a") if before else ""
-    words = [""] * size
-    begins: list[bool | None] = [None] * size
-    for piece, id in tokenizer.get_vocab(with_added_tokens=True).items():
-        if mark:
-            words[id] = tokenizer.decoder.decode([piece]).strip() if tokenizer.decoder else piece.removeprefix(mark)
-            begins[id] = piece.startswith(mark) if words[id] else None
-        else:
-            words[id] = piece
-            begins[id] = not (prefix and piece.startswith(prefix))
-    return words, begins

@@ -1,0 +1,110 @@
+"""Strategies: ways to make new rows from one; each is a file of `augment/strategies`, or a module of the user's."""
+
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Protocol, runtime_checkable
+
+from augment import strategies
+from augment.candidates import Positions
+from augment.eligibility import Eligibility
+from augment.proposers import Proposers
+from schemas.configuration import Augmentation
+from schemas.errors import ConfigurationError
+from schemas.example import Example
+
+Drawn = Counter[str]
+Grown = tuple[list[Example], Drawn]
+"""A row's copies, distinct and in order of draw, and counts of what was drawn."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """One way to make new rows: what it proposes is kept in the cache, and what it grows from that is seeded."""
+
+    def propose(self, examples: Sequence[Example]) -> list[Positions]:
+        """Return the possible words of each row's words; empty for a row, or for all, where there is nothing to keep.
+
+        It must be a function of each row by itself and of the settings that are called proposing.
+        """
+        ...
+
+    def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
+        """Yield the copies of each row; they must be a function of seed, row, its positions and the settings."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a strategy's `load` is given beside its own dials."""
+
+    augmentation: Augmentation
+    proposers: Proposers
+    eligibility: Eligibility
+    seed: int
+
+
+def strategy_names() -> list[str]:
+    """Return the names of the strategies that come along: the files of their folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(strategies.__path__))
+
+
+def load_strategy(name: str, setting: Setting) -> Strategy:
+    """Load a strategy with the dials that the configuration has for it."""
+    return strategy_module(name).load(setting, **setting.augmentation.dials.get(name, {}))
+
+
+def check_strategies(augmentation: Augmentation) -> None:
+    """Refuse strategies that are not there, that lack a model they need, or that do not know a dial."""
+    for name in augmentation.dials.keys() - set(augmentation.strategy):
+        raise ConfigurationError(
+            f"dials of a strategy that is used: {', '.join(augmentation.strategy)}",
+            f"augment.dials: `{name}`",
+            f"add it to `augment.strategy`, or delete `augment.dials.{name}`",
+        )
+    for name in augmentation.strategy:
+        module = strategy_module(name)
+        known = [parameter for parameter in inspect.signature(module.load).parameters if parameter != "setting"]
+        for dial in augmentation.dials.get(name, {}):
+            if dial not in known:
+                raise ConfigurationError(
+                    f"a dial of {name}: {', '.join(known) or 'it has none'}",
+                    f"augment.dials.{name}: `{dial}`",
+                    "correct or delete it",
+                )
+        if "masked_language_model" in module.NEEDS and augmentation.masked_language_model is None:
+            raise ConfigurationError(
+                f"a masked language model, which the strategy {name} needs to make copies",
+                "augment.masked_language_model: none",
+                "name one, or set augment.copies=0",
+            )
+
+
+def strategy_module(name: str) -> ModuleType:
+    """Import a strategy's module, one of ours by its name or any by its dotted path."""
+    known = strategy_names()
+    if name in known:
+        return importlib.import_module(f"augment.strategies.{name}")
+    try:
+        if "." not in name:
+            raise ModuleNotFoundError(name=name)
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name not in name:
+            raise
+        raise ConfigurationError(
+            f"a strategy: {', '.join(known)}, or the dotted path of a module of your own",
+            f"augment.strategy: `{name}`",
+            "correct `augment.strategy`",
+        ) from None
+    if not (hasattr(module, "load") and hasattr(module, "NEEDS")):
+        raise ConfigurationError(
+            "a module with `load(setting, …)` and `NEEDS`, as docs/strategies.md says",
+            f"augment.strategy: `{name}` lacks them",
+            "correct the module",
+        )
+    return module
