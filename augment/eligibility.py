@@ -39,24 +39,26 @@ class Eligibility:
 
     def eligible(self, example: Example, text: int, words: Iterable[Word]) -> Iterator[Word]:
         """Yield the words of one of a row's texts that may be replaced."""
+        return filter(self.may_replace, self.unprotected(example, text, words))
+
+    def unprotected(self, example: Example, text: int, words: Iterable[Word]) -> Iterator[Word]:
+        """Yield the words of one of a row's texts that nothing protects, stop words and numbers too."""
         kept = [(s.start, s.end) for s in example.spans if s.text == text and self.holds(s.label)]
         for word in words:
-            if self.may_replace(word) and not any(start < word.end and word.start < end for start, end in kept):
+            if not self.protects(word) and not any(start < word.end and word.start < end for start, end in kept):
                 yield word
 
     def holds(self, label: int | None) -> bool:
         """Whether a span of a class keeps its words; one without a class is there for nothing else."""
         return label is None or (self.outside is not None and label != self.outside)
 
+    def protects(self, word: Word) -> bool:
+        """Whether a word is protected wherever it stands; the pattern is looked for in the word as written."""
+        return word.form in self.words or bool(self.pattern and self.pattern.search(word.text))
+
     def may_replace(self, word: Word) -> bool:
-        """Whether a word may be replaced wherever it stands; the pattern is looked for in the word as written."""
-        return (
-            word.form.isascii()
-            and word.form.isalpha()
-            and word.form not in self.stop_words
-            and word.form not in self.words
-            and not (self.pattern and self.pattern.search(word.text))
-        )
+        """Whether a word is one that TinyBERT replaces."""
+        return word.form.isascii() and word.form.isalpha() and word.form not in self.stop_words
 
 
 def stop_words(source: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment.vectors import Vectors
+from schemas.configuration import Precision
 
 if TYPE_CHECKING:
     from augment.models.masked_language_model import MaskedLanguageModel
@@ -17,7 +18,7 @@ class Proposers:
 
     masked_language_model_folder: Path | None
     vectors_folder: Path | None
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     threads: int = 1
 
     @cached_property

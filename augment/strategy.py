@@ -3,21 +3,22 @@
 import importlib
 import inspect
 import pkgutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 from augment import strategies
 from augment.candidates import Positions
+from augment.draw import Drawn
 from augment.eligibility import Eligibility
 from augment.proposers import Proposers
 from schemas.configuration import Augmentation
+from schemas.digest import file_digest
 from schemas.errors import ConfigurationError
 from schemas.example import Example
 
-Drawn = Counter[str]
 Grown = tuple[list[Example], Drawn]
 """A row's copies, distinct and in order of draw, and counts of what was drawn."""
 
@@ -82,6 +83,20 @@ def check_strategies(augmentation: Augmentation) -> None:
                 "augment.masked_language_model: none",
                 "name one, or set augment.copies=0",
             )
+
+
+def strategy_files(augmentation: Augmentation) -> dict[str, list[str]]:
+    """Return, by strategy, the digests of the files it depends on beside models; a user's own module is one of them.
+
+    Raises `ConfigurationError` where one is not there.
+    """
+    found = {}
+    for name in augmentation.strategy:
+        module = strategy_module(name)
+        own = () if name in strategy_names() else (Path(str(module.__file__)),)
+        files = module.files(**augmentation.dials.get(name, {})) if hasattr(module, "files") else ()
+        found[name] = [file_digest(path) for path in (*own, *files)]
+    return found
 
 
 def strategy_module(name: str) -> ModuleType:

@@ -9,6 +9,8 @@ from typing import Any
 
 import tokenizers
 
+PRE_TOKENIZER = tokenizers.pre_tokenizers.BertPreTokenizer()
+
 # Combining marks, control characters and what Unicode has no character for: a BERT normaliser drops them.
 UNSEEN = ("Mn", "Cc", "Cf", "Cn", "Co")
 
@@ -53,6 +55,12 @@ def split(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[SplitTe
         SplitText(tuple(words_of(text, encoding.word_ids, encoding.offsets)), tuple(encoding.ids))
         for text, encoding in zip(texts, encodings, strict=True)
     ]
+
+
+def plain_words(text: str) -> list[Word]:
+    """Split a text into words and punctuation as BERT does before it cuts pieces; all are said to be of one piece."""
+    split = PRE_TOKENIZER.pre_tokenize_str(text)
+    return [Word(start, end, word, form(word), place, 1) for place, (word, (start, end)) in enumerate(split)]
 
 
 def words_of(text: str, word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]]) -> Iterator[Word]:

@@ -16,16 +16,16 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from augment.candidates import Position
-from augment.draw import draw
-from augment.shard import ShardAugmenter
+from augment.candidates import Position, Positions
+from augment.draw import Drawing
+from augment.shard import Proposing, ShardAugmenter
+from augment.strategy import Grown
 from benchmarks.measure import finish
 from schemas.cache import Cache
 from schemas.example import Example
@@ -41,10 +41,10 @@ def words() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class MadeUp:
     """TinyBERT's drawing with made-up candidates, as what is measured is drawing and writing alone."""
 
-    copies: int
+    drawing: Drawing
 
     def propose(self, examples: Sequence[Example]) -> list[tuple[Position, ...]]:
         """Give every word fifteen others."""
@@ -57,9 +57,10 @@ class Drawing:
             possible = tuple(known[number * 15 : number * 15 + 15])
             yield Position(0, found.start(), found.end(), "vectors", possible, (0.0,) * 15)
 
-    def draw(self, example: Example, positions: Sequence[Position]) -> tuple[list[Example], Counter[str]]:
+    def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Draw the copies."""
-        return draw(example, positions, copies=self.copies, probability=0.4, seed=0, strategy="tinybert")
+        for example, possible in zip(examples, positions, strict=True):
+            yield self.drawing.draw(example, possible, "tinybert")
 
 
 def one_shard(folder: Path, copies: int, originals: int) -> None:
@@ -67,7 +68,8 @@ def one_shard(folder: Path, copies: int, originals: int) -> None:
     generator, known = random.Random(2), words()
     texts = [" ".join(generator.sample(known, WORDS_PER_ROW)) for _ in range(originals)]
     cache = Cache(folder)
-    augmenter = ShardAugmenter(cache, pa.int32(), Drawing(copies), {"candidates": 15}, {"copies": copies})
+    proposing = Proposing(MadeUp(Drawing(copies)), "candidates.tinybert", {"candidates": 15})
+    augmenter = ShardAugmenter(cache, pa.int32(), [proposing], {"copies": copies})
     augmenter.augment(0, [Example.original("bench", (text,), 0) for text in texts])
     side = cache.group(ROWS).committed(0)
     assert side is not None

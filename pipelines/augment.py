@@ -13,7 +13,7 @@ from augment.eligibility import Eligibility
 from augment.models.similarity import Similarity
 from augment.proposers import Proposers
 from augment.shard import Proposing, ShardAugmenter
-from augment.strategy import Setting, Strategy, check_strategies, load_strategy
+from augment.strategy import Setting, Strategy, check_strategies, load_strategy, strategy_files
 from augment.vectors import prepare
 from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
 from pipelines.progress import Progress
@@ -154,6 +154,7 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         judge = Checkpoint.find(settings.similarity.model).path.resolve() if settings.similarity else None
     folder = prepare(source, cache.path / "vectors", settings.vectors_rows) if source else None
     proposing = {**configuration.proposing, **fingerprints(settings)}
+    files = strategy_files(settings) if settings.copies else {}
     drawing = {**configuration.drawing, **fingerprints(settings, ("similarity",))}
     return AugmentStage(
         cache=cache.path.resolve(),
@@ -169,9 +170,9 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         eligibility=Eligibility.of(settings, configuration.task),
         similarity=judge,
         candidates={
-            name: {**proposing, "strategy": name, "dials": settings.dials.get(name, {})}
-            for name in (settings.strategy if settings.copies else ())
+            name: {**proposing, "strategy": name, "dials": settings.dials.get(name, {}), "files": files[name]}
+            for name in files
         },
-        rows={"proposing": proposing, "drawing": drawing},
+        rows={"proposing": {**proposing, "files": files}, "drawing": drawing},
         log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
     )

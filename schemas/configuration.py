@@ -14,6 +14,8 @@ PLACEHOLDER = "path/or/hub-id"
 
 Positive = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Context = Literal["pair", "single"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Section(BaseModel):
@@ -88,8 +90,8 @@ class Augmentation(Section):
     masked_language_model: Model | None = Field(default=None, description="folder or hub id")
     vectors: str = Field(default="none", description="GloVe text or gensim file, or none")
     vectors_rows: Positive = Field(default=100_000, description="words read from the head of the file of vectors")
-    context: Literal["pair", "single"] = "pair"
-    precision: Literal["fp32", "bf16", "int8"] = Field(default="fp32", description="of the masked language model")
+    context: Context = "pair"
+    precision: Precision = Field(default="fp32", description="of the masked language model")
     copies: Annotated[int, Field(ge=0)] = Field(default=20, description="samples per row, N_a; 0 for none")
     candidates: Positive = Field(default=15, description="possible words per position, K")
     probability: Probability = Field(default=0.4, description="of replacing an eligible word, p_t")

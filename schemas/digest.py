@@ -25,6 +25,12 @@ def identity(*parts: Any) -> int:
     return xxhash.xxh3_64_intdigest(canonical(parts))
 
 
+def text_identity(*parts: str) -> int:
+    """Return a row's id as `identity` does, sooner: 64 bits of the digest of texts and of where each ends."""
+    ends = ",".join([str(len(part)) for part in parts])
+    return xxhash.xxh3_64_intdigest("\0".join((ends, *parts)).encode("utf-8", "surrogatepass"))
+
+
 def ids_digest(ids: np.ndarray) -> str:
     """Return the digest of an ordered column of row ids (uint64)."""
     return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(ids, dtype="<u8").tobytes())

@@ -1,9 +1,9 @@
 """Examples: rows of text with an identity that no file format, order or path can change."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
-from schemas.digest import identity
+from schemas.digest import identity, text_identity
 
 Label = int | float | None
 
@@ -11,8 +11,7 @@ MASK = "mask"
 """The source of a change that leaves the text as it is and shows a model its mask there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One replaced word of a copy.
 
     `text` says which of the row's texts; `start` and `end` are character offsets in the **copy**; `original` is what
@@ -26,8 +25,7 @@ class Change:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A part of one of a row's texts: a token with its class, or, without one, words that no copy may change."""
 
     text: int
@@ -71,11 +69,8 @@ class Example:
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        masks = [masked_places(changes)] if any(change.source == MASK for change in changes) else []
-        key = identity(self.id, strategy, texts, *masks)
-        return replace(
-            self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes, spans=spans
-        )
+        key = text_identity(str(self.id), strategy, *texts, *map(repr, masked_places(changes)))
+        return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
 
     @property
     def is_original(self) -> bool:

@@ -57,8 +57,8 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
         [example.count for example in examples],
         [example.strategy for example in examples],
         [example.draw for example in examples],
-        [[(c.text, c.start, c.end, c.original, c.source) for c in example.changes] for example in examples],
-        [[(s.text, s.start, s.end, s.label) for s in example.spans] for example in examples],
+        [example.changes for example in examples],
+        [example.spans for example in examples],
     ]
     fields = schema(label_type)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import tokenizers
 
-Context = Literal["pair", "single"]
+from schemas.configuration import Context
+
 CONTEXTS: tuple[Context, ...] = ("pair", "single")
 
 

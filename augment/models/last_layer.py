@@ -26,8 +26,9 @@ class LastLayer(nn.Module):
     def replace(cls, model: Any) -> "LastLayer | None":
         """Put itself in the place of a model's last layer; return None where that is built in another way."""
         layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
-        attention = getattr(getattr(layers[-1], "attention", None), "self", None) if layers else None
-        if not all(hasattr(attention, part) for part in PARTS):
+        if not layers or not all(
+            hasattr(getattr(getattr(layers[-1], "attention", None), "self", None), part) for part in PARTS
+        ):
             return None
         last = layers[-1] = cls(layers[-1])
         return last

@@ -13,13 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from augment.models.frame import CONTEXTS, Context, Frame
+from augment.models.frame import CONTEXTS, Frame
 from augment.models.last_layer import LastLayer
-from augment.models.precision import Precision, reduce
+from augment.models.precision import reduce
 from augment.models.ranking import ranked
 from augment.models.vocabulary import Surroundings, Vocabulary
 from augment.words import SplitText, literal, split
 from schemas.checkpoint import Checkpoint
+from schemas.configuration import Context, Precision
 from schemas.errors import ModelError
 
 

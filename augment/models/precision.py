@@ -7,7 +7,7 @@ inputs no scale fits, stays in bf16. The head is fp32 always: it is asked for on
 Overlaps with fp32 and speeds: docs/strategies.md, measured by benchmarks/augmentation.py.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import tokenizers
 import torch
@@ -15,9 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from augment.models.calibration import SENTENCES
+from schemas.configuration import Precision
 from schemas.errors import ModelError
-
-Precision = Literal["fp32", "bf16", "int8"]
 
 SMOOTHING = 0.5
 TINY = 1e-5

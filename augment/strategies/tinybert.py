@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from augment.candidates import NONE, Position, Positions
 from augment.draw import Drawing
 from augment.eligibility import Eligibility
-from augment.models.frame import Context
 from augment.models.masked_language_model import MaskedLanguageModel, Proposal, Request
 from augment.strategy import Grown, Setting
 from augment.vectors import Vectors
 from augment.words import Word, surroundings
+from schemas.configuration import Context
 from schemas.example import Example
 
 NAME = "tinybert"
 NEEDS = ("masked_language_model", "vectors")
 
-MASKED_LANGUAGE_MODEL = "masked_language_model"
+MODEL = "masked_language_model"
 VECTORS = "vectors"
 
 
@@ -39,17 +39,19 @@ class TinyBert:
     def propose(self, examples: Sequence[Example]) -> list[Positions]:
         """Return the possible words of every eligible word of each row, in order; a question is asked once."""
         places = list(self.places(examples))
-        asked = dict.fromkeys(request for *_, request in places if request)
-        answers = self.model.propose(list(asked), top=self.top, context=self.context, batch_tokens=self.batch_tokens)
-        known = dict(zip(asked, answers, strict=True))
+        answers = self.ask([request for *_, request in places if request])
         near = self.neighbours([word for _, _, word, request in places if not request])
         rows: list[list[Position]] = [[] for _ in examples]
         for row, text, word, request in places:
-            source, proposal = (
-                (MASKED_LANGUAGE_MODEL, known[request]) if request else (VECTORS, near.get(word.form, Proposal()))
-            )
-            rows[row].append(position(text, word, source, proposal))
+            source, proposal = (MODEL, answers[request]) if request else (VECTORS, near.get(word.form, Proposal()))
+            rows[row].append(position(text, word, source if proposal.words else NONE, proposal))
         return list(map(tuple, rows))
+
+    def ask(self, requests: Sequence[Request]) -> dict[Request, Proposal]:
+        """Put the distinct requests to the model."""
+        asked = list(dict.fromkeys(requests))
+        settings = {"top": self.top, "context": self.context, "batch_tokens": self.batch_tokens}
+        return dict(zip(asked, self.model.propose(asked, **settings), strict=True))
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Yield each row's copies."""
@@ -79,8 +81,7 @@ class TinyBert:
 
 
 def position(text: int, word: Word, source: str, proposal: Proposal) -> Position:
-    """Return a word's place with what was proposed for it, if anything was."""
-    source = source if proposal.words else NONE
+    """Return a word's place with what was proposed for it."""
     return Position(text, word.start, word.end, source, proposal.words, proposal.scores, proposal.near_tie)
 
 
