@@ -239,7 +239,11 @@ def defaults(section: type[BaseModel], keys: tuple[str, ...], *, indent: str) ->
     """Yield keys with their defaults as comments."""
     for key in keys:
         info = section.model_fields[key]
-        if info.default is not PydanticUndefined:
+        if isinstance(info.default, BaseModel):
+            inner = type(info.default)
+            yield f"{indent}{key}:{explanation(info)}"
+            yield from defaults(inner, tuple(inner.model_fields), indent=f"{indent}  ")
+        elif info.default is not PydanticUndefined:
             yield f"{indent}{key}: {default_text(info.default)}{explanation(info)}"
 
 

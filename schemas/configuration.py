@@ -96,14 +96,17 @@ class Augmentation(Section):
     candidates: Positive = Field(default=15, description="possible words per position, K")
     probability: Probability = Field(default=0.4, description="of replacing an eligible word, p_t")
     stop_words: str = Field(default="english", description="words that stay: english, none, or a file, a word a line")
-    protect: Protection = Protection()
+    protect: Protection = Field(default=Protection(), description="words that stay wherever they stand")
     replace_entities: bool = Field(default=False, description="whether words inside entities are replaced too")
     drop: tuple[Literal["original", "punctuation", "special"], ...] = Field(
         default=(), description="candidates left out: the word itself, punctuation, pieces like [UNK]"
     )
     keep_case: bool = Field(default=False, description="whether a new word takes the case of the one it replaces")
     longest_distance: Probability = Field(default=1.0, description="largest share of its words a copy may change")
-    similarity: SentenceSimilarity | None = None
+    similarity: SentenceSimilarity | None = Field(
+        default=None,
+        description="model and least cosine: copies that an encoder of sentences finds too far are left out",
+    )
     batch_tokens: Positive = 4096
 
     @field_validator("strategy", mode="before")

@@ -11,7 +11,7 @@ from typing import Any
 
 import tokenizers
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from augment.models.calibration import SENTENCES
@@ -20,6 +20,7 @@ from schemas.errors import ModelError
 
 SMOOTHING = 0.5
 TINY = 1e-5
+LARGEST_BYTE = 255
 
 
 def reduce(model: Any, precision: Precision, tokenizer: tokenizers.Tokenizer) -> None:
@@ -109,36 +110,42 @@ class Int8Linear(nn.Module):
         largest = torch.maximum(low.abs(), high.abs()).clamp_min(TINY)
         weights = layer.weight.detach()
         smooth = largest**SMOOTHING / weights.abs().amax(0).clamp_min(TINY) ** (1 - SMOOTHING)
-        self.smooth = nn.Buffer(1 / smooth)
         bottom, top = min(0.0, float((low / smooth).min())), max(0.0, float((high / smooth).max()))
-        self.scale = max(top - bottom, TINY) / 255
+        self.scale = max(top - bottom, TINY) / LARGEST_BYTE
         self.zero = round(-bottom / self.scale)
-        self.packed = packed(weights * smooth, layer.bias)
+        self.factors = nn.Buffer(1 / (smooth * self.scale))
+        # Bytes are cut, not rounded: half a step more makes that the same.
+        self.offsets = nn.Buffer(torch.full_like(smooth, self.zero + 0.5))
+        self.weights = ByteMatrix(weights * smooth, layer.bias)
 
     def forward(self, inputs: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows out"]:
         """Return the layer's output in fp32."""
-        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            inputs * self.smooth, self.scale, self.zero, self.packed
+        places = torch.addcmul(self.offsets, inputs, self.factors).clamp_(0, LARGEST_BYTE).to(torch.uint8)
+        return self.weights.product(places, self.scale, self.zero)
+
+
+class ByteMatrix:
+    """Weights as signed bytes, each output channel on its own scale, as oneDNN wants them laid out."""
+
+    def __init__(self, weights: Float[Tensor, "out width"], bias: Float[Tensor, " out"] | None) -> None:
+        self.scales = weights.abs().amax(1).clamp_min(TINY) / 127
+        self.zeros = torch.zeros(len(weights), dtype=torch.int32)
+        self.bias = bias
+        self.packed = torch.ops.onednn.qlinear_prepack((weights / self.scales[:, None]).round().to(torch.int8), None)
+
+    def product(self, places: UInt8[Tensor, "*rows width"], scale: float, zero: int) -> Float[Tensor, "*rows out"]:
+        """Return the product with inputs that are given as places on a scale, plus the bias, in fp32."""
+        result = (1.0, 0, torch.float32, "none", [], "")
+        return torch.ops.onednn.qlinear_pointwise(
+            places, scale, zero, self.packed, self.scales, self.zeros, self.bias, *result
         )
-
-
-def packed(weights: Float[Tensor, "out width"], bias: Float[Tensor, " out"] | None) -> Any:
-    """Return weights as bytes, scaled by output channel, in the layout of the library that multiplies them."""
-    scales = weights.abs().amax(1).clamp_min(TINY) / 127
-    zeros = torch.zeros(len(scales), dtype=torch.long)
-    engine = torch.backends.quantized.engine
-    torch.backends.quantized.engine = "fbgemm"
-    try:
-        quantised = torch.quantize_per_channel(weights.contiguous(), scales.double(), zeros, 0, torch.qint8)
-        return torch.ops.quantized.linear_prepack(quantised, bias)
-    finally:
-        torch.backends.quantized.engine = engine
 
 
 def multiplies_bytes() -> bool:
     """Whether products of the largest bytes add up exactly here; older instructions stop at sixteen bits."""
-    if "fbgemm" not in torch.backends.quantized.supported_engines:
+    try:
+        ones = torch.full((16, 64), LARGEST_BYTE, dtype=torch.uint8)
+        found = ByteMatrix(torch.ones(16, 64), None).product(ones, 1 / LARGEST_BYTE, 0)
+    except (AttributeError, RuntimeError):
         return False
-    ones = torch.ones(16, 64)
-    found = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(ones, 1 / 255, 0, packed(ones, None))
     return bool((found - 64).abs().max() < 0.01)

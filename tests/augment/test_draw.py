@@ -206,3 +206,73 @@ def test_spans_follow_their_words(plain):
             assert stands == example.texts[text][start:end] or (change and change.end == span.end)
         for span in copy.spans[len(words) :]:
             assert (span.start, span.end) == (0, len(copy.texts[span.text]))
+
+
+OPTIONS = Example.original("test", ("Good Film was BAD",), 1)
+PLACES = (
+    Position(0, 0, 4, "masked_language_model", ("good", "great", ".", "[UNK]", "NASA")),
+    Position(0, 5, 9, "masked_language_model", ("film", "movie", "!", "<unk>")),
+    Position(0, 14, 17, "vectors", ("poor", "bad", "McDull")),
+)
+
+
+def written(drawing: Drawing) -> set[tuple[str, str]]:
+    copies, _ = drawing.draw(OPTIONS, PLACES, "test")
+    changes = [
+        (change.original, copy.texts[0][change.start : change.end]) for copy in copies for change in copy.changes
+    ]
+    return set(changes)
+
+
+def test_all_candidates_are_drawn_by_default():
+    assert written(Drawing(copies=400, probability=0.5)) == {
+        *(("Good", word) for word in ("great", ".", "[UNK]", "NASA")),
+        *(("Film", word) for word in ("movie", "!", "<unk>")),
+        *(("BAD", word) for word in ("poor", "McDull")),
+    }
+
+
+def test_kinds_of_candidates_can_be_left_out():
+    assert {word for _, word in written(Drawing(copies=400, drop=("punctuation",)))} >= {"[UNK]", "great"}
+    found = {word for _, word in written(Drawing(copies=400, drop=("punctuation", "special")))}
+    assert found == {"great", "NASA", "movie", "poor", "McDull"}
+
+
+def test_without_the_original_every_replacement_replaces():
+    drawing = Drawing(copies=300, probability=1.0, drop=("original",))
+    copies, _ = drawing.draw(OPTIONS, PLACES, "test")
+    assert all(len(copy.changes) == 3 for copy in copies)
+
+
+def test_new_words_take_the_case_of_the_old():
+    assert written(Drawing(copies=400, keep_case=True, drop=("punctuation", "special"))) == {
+        ("Good", "Great"),
+        ("Good", "NASA"),
+        ("Film", "Movie"),
+        ("BAD", "POOR"),
+        ("BAD", "MCDULL"),
+    }
+
+
+@given(rows(), st.floats(0, 1), st.integers(0, 9))
+def test_copies_stay_near_their_original(plain, distance, seed):
+    example, positions = made(plain)
+    copies, _ = Drawing(copies=20, probability=0.9, seed=seed, longest_distance=distance).draw(
+        example, positions, "test"
+    )
+    for copy in copies:
+        for text in range(len(example.texts)):
+            places = sum(position.text == text and len(position.words) > 0 for position in positions)
+            assert sum(change.text == text for change in copy.changes) <= distance * places
+
+
+def test_a_longer_distance_only_adds_changes():
+    drawings = [Drawing(copies=50, longest_distance=distance) for distance in (0.34, 1.0)]
+    near, far = (
+        {copy.draw: {change.original for change in copy.changes} for copy in each.draw(OPTIONS, PLACES, "test")[0]}
+        for each in drawings
+    )
+    assert near
+    for draw, changed in near.items():
+        assert len(changed) == 1
+        assert draw not in far or changed <= far[draw]

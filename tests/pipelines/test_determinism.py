@@ -66,7 +66,7 @@ def again(taught: Path, folder: Path) -> Path:
 def test_a_cache_has_every_group_and_counts_every_row(taught):
     hashes = cache_hashes(taught / "run/cache")
     groups = {name.split("/")[0] for name in hashes} - {"cache.json"}
-    assert {"rows", "candidates", "teacher.logits.f32", "teacher.hidden.0-2-4.f16"} < groups
+    assert {"rows", "candidates.tinybert", "teacher.logits.f32", "teacher.hidden.0-2-4.f16"} < groups
     manifest = json.loads((taught / "run/cache/rows/manifest.json").read_text())
     counts = {key: sum(s["accounting"].get(key, 0) for s in manifest["shards"]) for key in ("kept", "merged", "copies")}
     assert counts["kept"] == 60
@@ -112,7 +112,7 @@ def test_more_workers(taught, processes, tmp_path, workers):
 def test_killed_at_random_moments_and_continued(taught, processes, tmp_path, stage, times):
     wanted = cache_hashes(taught / "run/cache")
     if stage == "augment":
-        wanted = {k: v for k, v in wanted.items() if k.split("/")[0] in ("rows", "candidates", "cache.json")}
+        wanted = {k: v for k, v in wanted.items() if k.split("/")[0] in ("rows", "candidates.tinybert", "cache.json")}
     path = again(taught, tmp_path / "killed")
     cache = tmp_path / "killed/run/cache"
     finish(processes, path, "augment")

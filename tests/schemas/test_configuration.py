@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.configuration import Configuration
+from schemas.configuration import Augmentation, Configuration
 from schemas.errors import ConfigurationError
 from schemas.load_configuration import load_configuration
 
@@ -135,6 +135,24 @@ def test_copies_need_a_model(tmp_path):
     assert "masked_language_model" in error.expected
     assert "run.yaml:11" in error.found
     assert load(tmp_path, GOOD + "augment:\n  masked_language_model: bert\n").augment.copies == 20
+
+
+def test_what_candidates_do_not_depend_on_is_left_out_of_their_digest(tmp_path):
+    """Everything else is in it, so that a new key is never forgotten."""
+    known = set(Augmentation.model_fields)
+    drawing = {"copies", "probability", "drop", "keep_case", "longest_distance"}
+    named = {"masked_language_model", "vectors", "stop_words", "similarity"}
+    configuration = load(tmp_path, GOOD + "augment:\n  masked_language_model: bert\n")
+    assert set(configuration.proposing) == known - drawing - named | {"threads"}
+    assert drawing < set(configuration.drawing)
+
+
+@pytest.mark.parametrize("pattern", ["[", "(?P<x", "*"])
+def test_a_pattern_must_compile(tmp_path, pattern):
+    text = GOOD + f"augment:\n  copies: 0\n  protect:\n    pattern: '{pattern}'\n"
+    error = refused(tmp_path, text)
+    assert "run.yaml:14" in error.found
+    assert "regular expression" in error.expected
 
 
 @pytest.mark.parametrize("shards", ["3", "0", "-2", "x", "1.5"])
