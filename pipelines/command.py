@@ -55,11 +55,15 @@ def init(
     with reported(debug):
         from pipelines.initialise import initialise
         from schemas.errors import ConfigurationError
+        from schemas.store import resource_errors, write_text
 
         text, assumptions = initialise(data, limit)
         if output.exists():
             raise ConfigurationError("a new file", f"{output} is there", "name another with --output, or remove it")
-        output.write_text(text, encoding="utf-8")
+        if not output.parent.is_dir():
+            raise ConfigurationError("a folder that is there", f"--output {output}: none", "make it, or name another")
+        with resource_errors(str(output)):
+            write_text(output, text)
         for assumption in assumptions:
             typer.echo(f"assumed: {assumption}")
         typer.echo(f"written: {output}; correct it where it is wrong, then: distill plan {output}")
@@ -198,10 +202,19 @@ def on_run(do: Callable[["Run"], None], file: Path, keys: list[str] | None, limi
 @contextmanager
 def reported(debug: bool) -> Iterator[None]:
     """Turn whatever ends a verb into a message and an exit code."""
-    from schemas.errors import DistillError
+    from schemas.errors import DistillError, ResourceError
+    from schemas.store import FULL
 
     try:
-        yield
+        try:
+            yield
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            sys.stdout = sys.stderr  # What it still holds cannot be written, and must not be tried again at exit.
+            found = f"{error.filename or 'standard output'}: {error.strerror}"
+            raise ResourceError("room to write", found, "free space, or write elsewhere") from None
     except DistillError as error:
         if debug:
             traceback.print_exc()

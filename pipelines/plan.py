@@ -44,7 +44,7 @@ LOWER = {
     "augment": "lower the number of rows, or `augment.copies: 0`",
     "teacher": "lower `fine_tuning.epochs`, or name a teacher that is fine-tuned already",
     "teach": "lower `augment.copies` or `teach.max_length`",
-    "train": "lower `train.steps` (or the recipe's epochs and `augment.copies`), or leave out `train.arms`",
+    "train": "lower `train.steps` (or the recipe's epochs and `augment.copies`), or name fewer `train.arms`",
 }
 DONE, TO_DO = "done", "to do"
 SAMPLE = 64

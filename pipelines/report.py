@@ -109,15 +109,26 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
     said = [effects(report["comparisons"], report["arms"][0]["metric"])] if report["comparisons"] else []
     students = [arm for arm in report["arms"] if arm["name"] != "teacher" and arm["value"] is not None]
     best, teacher = max(students, key=lambda arm: arm["value"], default=None), report["arms"][0]
-    if best and teacher["value"] and min(best["value"], teacher["value"]) > 0:
+    kept = best and retention(best, teacher)
+    if best and kept is not None:
         said.append(
-            f"The best student ({best['name']}) keeps {best['value'] / teacher['value']:.1%} of the teacher's "
+            f"The best student ({best['name']}) keeps {kept:.1%} of the teacher's "
             f"{best['metric']} with {best['parameters'] / teacher['parameters']:.1%} of its parameters, "
             f"{teacher['seconds_per_row'] / best['seconds_per_row']:.1f} times as fast."
         )
+    if not report["comparisons"]:
+        said.append("One student alone says nothing of what distillation or augmentation add: `train.arms` names more.")
+    if "distilled+augmented" in report["configuration"]["train"]["arms"] and not report["accounting"].get("copies"):
+        said.append("No copies were made, so there is no arm distilled+augmented.")
     if any(arm["value"] is None for arm in report["arms"]):
         said.append("A metric without a value is undefined on these rows: one class only, or constant answers.")
     return said
+
+
+def retention(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> float | None:
+    """Return which share of the teacher's metric an arm keeps, `None` where a share would mean nothing."""
+    values = (arm["value"], teacher["value"])
+    return values[0] / values[1] if None not in values and min(values) > 0 else None
 
 
 def effects(comparisons: Sequence[Mapping[str, Any]], metric: str) -> str:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import socket
 import uuid
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import IntegrityError, ResourceError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says where there is no room."""
 
 
 def temporary_beside(path: Path) -> Path:
@@ -54,20 +58,29 @@ def resource_errors(what: str) -> Iterator[None]:
     """Turn a full disk, a missing permission and their like into a `ResourceError` that names the path."""
     try:
         yield
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        number = error_number(error)
+        if number is None:
             raise
-        path = error.filename or what
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        path = getattr(error, "filename", None) or what
+        if number in FULL:
             free = shutil.disk_usage(existing_parent(Path(what))).free
             raise ResourceError(
                 f"room to write {what}",
-                f"{path}: {error.strerror}, {free:,} bytes free",
+                f"{path}: {os.strerror(number)}, {free:,} bytes free",
                 "free space or name another folder, then run the same command again: finished shards are kept",
             ) from error
         raise ResourceError(
-            f"to read or write {what}", f"{path}: {error.strerror}", "correct the path or its permissions"
+            f"to read or write {what}", f"{path}: {os.strerror(number)}", "correct the path or its permissions"
         ) from error
+
+
+def error_number(error: Exception) -> int | None:
+    """Return what the system said was wrong, also where a library written in Rust has only its words left."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found.group(1)) if found else None
 
 
 def existing_parent(path: Path) -> Path:

@@ -12,7 +12,7 @@ from pipelines.page.plots import FRAME, costs, curves
 from pipelines.page.sample import COPIES, SOURCES, lines
 from pipelines.printable import printable
 from pipelines.progress import size
-from pipelines.report import MEANING, accounted, milliseconds, number, page_path, sentences
+from pipelines.report import MEANING, accounted, milliseconds, number, page_path, retention, sentences
 from schemas.cache import Cache
 from schemas.configuration import Configuration
 from schemas.store import write_text
@@ -46,6 +46,7 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
             [arm["name"] for arm in report["arms"]],
         ),
         sample=sample,
+        has_copies=any(len(family) > 1 for family in sample),
         classes=[label for label in configuration.task.labels if label in verdicts],
         copies=COPIES,
         sources=list(SOURCES.values()),
@@ -62,9 +63,8 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
 
 def relative(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, float | None]:
     """Return which share of the teacher's metric an arm keeps, and how many times as fast and as small it is."""
-    measured = arm["value"] is not None and teacher["value"] and teacher["value"] > 0
     return {
-        "retention": arm["value"] / teacher["value"] if measured else None,
+        "retention": retention(arm, teacher),
         "faster": teacher["seconds_per_row"] / arm["seconds_per_row"],
         "smaller": teacher["bytes"] / arm["bytes"],
     }

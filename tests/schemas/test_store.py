@@ -102,3 +102,29 @@ def test_stored_text_that_is_gone_or_no_text_is_named(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xff")
     with pytest.raises(IntegrityError, match=r"a\.json"):
         stored_text(tmp_path / "a.json", "remedy")
+
+
+def test_a_full_disk_is_told_also_by_a_library_that_raises_no_system_error(tmp_path):
+    code = """
+import resource, sys
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+from schemas.errors import ResourceError
+from schemas.store import resource_errors
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with resource_errors(sys.argv[1]):
+        save_file({"weights": np.zeros(1000, np.float32)}, sys.argv[1] + "/weights")
+except ResourceError as error:
+    assert isinstance(error.__cause__, SafetensorError)
+    print(error.expected, "|", error.found)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"room to write {tmp_path} | {tmp_path}: File too large, ")
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(ValueError, match="os error"), resource_errors("here"):
+        raise ValueError("no number of an os error")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from pipelines.command import app
 
+LABELS = ('</script><b>"no"  sir', "positive \u202e")
 HOSTILE = [
     ('<script>document.title = "taken"</script> a good film', 1),
     ('a " onmouseover="alert(1) bad film', 0),
@@ -25,10 +27,15 @@ HOSTILE = [
 def report(teacher_folder, masked_language_model_folder, vectors_file, tmp_path_factory) -> Path:
     """The page of a run over texts that mean harm."""
     folder = tmp_path_factory.mktemp("page")
-    path = run_yaml(folder, teacher_folder, masked_language_model_folder, vectors_file, rows=20)
+    path = run_yaml(folder, teacher_folder, masked_language_model_folder, vectors_file, rows=40)
     train = (folder / "train.tsv").read_text().splitlines()[1:]
     rows = [(text, int(label)) for text, label in (line.rsplit("\t", 1) for line in train)]
     write_tsv(folder / "train.tsv", [*rows, *HOSTILE])
+    configuration = json.loads(path.read_text())
+    configuration["task"]["labels"] = LABELS
+    # A teacher that knows good from bad changes its mind where a copy changes such a word.
+    configuration |= {"teacher": f"finetune {teacher_folder}", "fine_tuning": {"epochs": 60, "learning_rate": 3e-3}}
+    path.write_text(json.dumps(configuration))
     done = CliRunner().invoke(app, ["run", str(path), "train.arms=[scratch,distilled,distilled+augmented]"])
     assert done.exit_code == 0, done.output
     assert str(folder / "run/report.html") in done.output
@@ -80,26 +87,71 @@ def test_text_from_data_is_only_text(page):
     assert "\u202e" not in shown
 
 
-def test_it_fits_a_phone(page):
-    page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+@pytest.mark.parametrize("width", [320, 390, 1000])
+def test_it_fits_any_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for table in page.locator("table.stacks").all():
+        for cell in table.locator("td:not(:empty)").all():
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width, cell.inner_text()
 
 
-def test_the_filter_is_worked_by_keyboard(page):
-    copies = page.locator(".copy:visible")
-    every = copies.count()
+def test_on_a_phone_every_number_says_what_it_is(page):
+    page.set_viewport_size({"width": 320, "height": 740})
+    cells = page.locator("table.stacks").first.locator("tbody tr").first.locator("td")
+    names = page.locator("table.stacks").first.locator("thead th").all_text_contents()[1:]
+    read = "cell => getComputedStyle(cell, '::before').content"
+    assert [cell.evaluate(read).strip('"') for cell in cells.all()] == [f"{name}: " for name in names]
+
+
+FILTERS = ("verdict", "source", "flip")
+
+
+def values(page: Page, name: str) -> list[str]:
+    """What can be chosen in a filter."""
+    return page.locator(f"select[name={name}] option").evaluate_all("all => all.map(one => one.value)")
+
+
+def fits(copy: dict[str, str], wanted: dict[str, str]) -> bool:
+    """What the filter is to do, said once more."""
+    return (
+        wanted["verdict"] in ("", copy["verdict"])
+        and (not wanted["source"] or wanted["source"] in copy["source"].split("|"))
+        and wanted["flip"] in ("", copy["flip"])
+    )
+
+
+def test_filters_combine(page):
+    every = page.locator(".copy").evaluate_all("all => all.map(one => ({...one.dataset}))")
+    assert {copy["flip"] for copy in every} == {"yes", "no"}, "no copy changes the teacher's mind"
+    assert set(values(page, "verdict")) == {"", LABELS[0], LABELS[1]}
+    for wanted in product(*(values(page, name) for name in FILTERS)):
+        for name, value in zip(FILTERS, wanted, strict=True):
+            page.locator(f"select[name={name}]").select_option(value)
+        left = sum(fits(copy, dict(zip(FILTERS, wanted, strict=True))) for copy in every)
+        assert page.locator(".copy:visible").count() == left
+        assert page.locator("output").inner_text() == f"{left} of {len(every)} copies"
+
+
+def test_everything_is_reached_by_keyboard(page):
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
+    assert page.evaluate("document.activeElement") is not None
+    assert reached[0] == "A", "first the way past the head"
+    assert set(reached) >= {"A", "DIV", "SUMMARY", *FILTERS}
+    assert [name for name in reached if name in FILTERS][:3] == list(FILTERS)
+
+
+def test_a_filter_is_worked_by_keyboard(page):
     flips = page.locator(".copy[data-flip=yes]").count()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.locator("select[name=flip]").focus()
+    while page.evaluate("document.activeElement.name") != "flip":
+        page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")
-    assert copies.count() == flips
-    assert page.locator("output").inner_text() == f"{flips} of {every} copies"
-    page.keyboard.press("ArrowDown")
-    assert copies.count() == every - flips
-    page.locator("select[name=flip]").select_option("")
-    page.locator("select[name=source]").select_option("word vectors")
-    assert copies.count() == page.locator(".copy[data-source*='word vectors']").count() < every
+    assert page.locator(".copy:visible").count() == flips > 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -107,11 +159,18 @@ def test_ink_stands_out_from_paper(browser, report, scheme):
     page = browser.new_page(color_scheme=scheme)
     page.goto(report.as_uri())
     read = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
-    paper = brightness(page.evaluate(read, "--paper"))
+    paper = page.evaluate(read, "--paper")
     for name in ("--ink", "--quiet", "--flip", "--arm0", "--arm1", "--arm2", "--arm3"):
-        ink = brightness(page.evaluate(read, name))
-        assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5, f"{name} on {scheme} paper"
+        assert contrast(page.evaluate(read, name), paper) >= 4.5, f"{name} on {scheme} paper"
+    for name in ("--panel", "--model", "--vectors"):
+        assert contrast(page.evaluate(read, "--ink"), page.evaluate(read, name)) >= 4.5, f"ink on {scheme} {name}"
     page.close()
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours (WCAG 2.2)."""
+    dark, light = sorted(map(brightness, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def brightness(colour: str) -> float:
