@@ -20,10 +20,12 @@ FORMAT = 1
 WORDS = "words.json"
 MATRIX = "vectors.npy"
 
-# Numbers of a block of the product: 64 MiB.
-BLOCK = 1 << 24
+# Numbers of a block of the product: 128 MiB.
+BLOCK = 1 << 25
+# Words of a strand, of which only the best is looked at at first.
+STRAND = 32
 # Words taken beyond those asked for, so that rounding in the product cannot lose one.
-MARGIN = 16
+MARGIN = 10
 
 Neighbours = list[tuple[str, float]]
 
@@ -104,25 +106,56 @@ class Vectors:
         on what it was asked together with.
         """
         known = [word for word in dict.fromkeys(words) if word in self.index]
-        new = [word for word in known if (word, top) not in self.remembered]
-        block = max(1, BLOCK // max(1, len(self.words)))
-        for start in range(0, len(new), block):
-            queries = [self.index[word] for word in new[start : start + block]]
-            for query, near in zip(queries, self.shortlists(queries, top), strict=True):
-                self.remembered[self.words[query], top] = self.ranked(query, near, top)
+        new = [self.index[word] for word in known if (word, top) not in self.remembered]
+        block = min(len(new), max(1, BLOCK // max(1, len(self.words))))
+        # One piece of memory for all blocks: to be given a new one each time takes as long as a fifth of the product.
+        room = np.empty((block, len(self.words)), np.float32)
+        for start in range(0, len(new), max(1, block)):
+            queries = np.array(new[start : start + block])
+            products = np.matmul(self.vectors[queries], self.vectors.T, out=room[: len(queries)])
+            near, cosines = self.ranked(queries, shortlists(products, queries, top), top)
+            for query, places, values in zip(queries.tolist(), near.tolist(), cosines.tolist(), strict=True):
+                found = [(self.words[place], value) for place, value in zip(places, values, strict=True)]
+                self.remembered[self.words[query], top] = found
         return {word: self.remembered[word, top] for word in known}
 
-    def shortlists(self, queries: Sequence[int], top: int) -> Int64[np.ndarray, "queries near"]:
-        """Return the indices of somewhat more than `top` nearest words of each query, in no order."""
-        cosines = self.vectors[queries] @ self.vectors.T
-        cosines[np.arange(len(queries)), queries] = -np.inf
-        near = min(top + MARGIN, len(self.words) - 1)
-        return np.argpartition(-cosines, near, axis=1)[:, :near]
+    def ranked(
+        self, queries: Int64[np.ndarray, " queries"], near: Int64[np.ndarray, "queries near"], top: int
+    ) -> tuple[Int64[np.ndarray, "queries top"], Float32[np.ndarray, "queries top"]]:
+        """Return the best of shortlists and their cosines, computed anew: a block's rounding depends on the block."""
+        near = np.sort(near, axis=1)
+        asked = self.vectors[queries].astype(np.float64)
+        cosines = np.empty(near.shape, np.float32)
+        for row, places in enumerate(near):
+            cosines[row] = self.vectors[places].astype(np.float64) @ asked[row]
+        order = np.lexsort((near, -cosines))[:, :top]
+        return np.take_along_axis(near, order, 1), np.take_along_axis(cosines, order, 1)
 
-    def ranked(self, query: int, near: Int64[np.ndarray, " near"], top: int) -> Neighbours:
-        """Return the best of a shortlist; a product of its own, as a block's rounding depends on its other queries."""
-        near = np.sort(near)
-        cosines = self.vectors[near].astype(np.float64) @ self.vectors[query].astype(np.float64)
-        rounded = cosines.astype(np.float32)
-        order = np.lexsort((near, -rounded))[:top]
-        return [(self.words[near[i]], float(rounded[i])) for i in order]
+
+def shortlists(
+    cosines: Float32[np.ndarray, "queries words"], queries: Int64[np.ndarray, " queries"], top: int
+) -> Int64[np.ndarray, "queries near"]:
+    """Return the indices of somewhat more than `top` nearest words of each query, in no order.
+
+    Only the best of each of many strands of words is looked at at first: the `near` nearest words lie in the `near`
+    strands with the best ones.
+    """
+    cosines[np.arange(len(queries)), queries] = -np.inf
+    words = cosines.shape[1]
+    near, strands = min(top + MARGIN, words - 1), words // STRAND
+    if strands <= near:
+        return largest(cosines, near)
+    whole = strands * STRAND
+    best = cosines[:, :whole].reshape(len(queries), STRAND, strands).max(axis=1)
+    some = largest(best, near)[:, :, None] + strands * np.arange(STRAND)
+    rest = np.broadcast_to(np.arange(whole, words), (len(queries), words - whole))
+    some = np.concatenate([some.reshape(len(queries), -1), rest], axis=1)
+    return np.take_along_axis(some, largest(np.take_along_axis(cosines, some, 1), near), 1)
+
+
+def largest(values: Float32[np.ndarray, "rows columns"], count: int) -> Int64[np.ndarray, "rows count"]:
+    """Return the columns of the largest values of each row, in no order."""
+    columns = values.shape[1]
+    if not 0 < count < columns:
+        return np.broadcast_to(np.arange(count), (len(values), count))
+    return np.argpartition(values, columns - count, axis=1)[:, columns - count :]

@@ -252,5 +252,5 @@ def test_an_answer_does_not_depend_on_its_company():
 def test_what_was_asked_is_remembered(monkeypatch):
     vectors = random_vectors(50, 4, 2)
     first = vectors.neighbours(["w1", "w2"], 5)
-    monkeypatch.setattr(Vectors, "shortlists", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("augment.vectors.shortlists", lambda *_: pytest.fail("computed again"))
     assert vectors.neighbours(["w2", "w1"], 5) == first

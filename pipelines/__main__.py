@@ -1,0 +1,5 @@
+"""`python -m pipelines` is `distill`."""
+
+from pipelines.command import main
+
+main()
