@@ -122,7 +122,7 @@ class Planner:
     def batches(self) -> list[Batch]:
         """The sample as the teacher reads it, rows of similar length together."""
         tokenizer = Tokenizer.load(self.checkpoint, self.configuration.teach.max_length)
-        encoded = tokenizer.encode([example.texts for example in self.sample])
+        encoded = tokenizer.encode_rows(self.sample)
         if encoded.cut:
             self.warnings.append(f"{encoded.cut} of {len(self.sample)} rows looked at are cut at `teach.max_length`")
         ids, segments = ([np.array(row) for row in part] for part in (encoded.input_ids, encoded.token_type_ids))

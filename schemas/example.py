@@ -1,5 +1,6 @@
 """Examples: rows of text with an identity that no file format, order or path can change."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -7,13 +8,19 @@ from schemas.digest import identity
 
 Label = int | float | None
 
+MASK, RANDOM, KEPT = "mask", "random", "kept"
+"""Sources of changes that are positions to be masked: what a model reads there is the mask, a piece drawn at random,
+or what stood there (Devlin et al., 2019, section 3.1). The text itself is unchanged."""
+
+MASKING = (MASK, RANDOM, KEPT)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One replaced word of a copy.
+    """One replaced word of a copy, or one masked position of any row.
 
     `text` says which of the row's texts; `start` and `end` are character offsets in the **copy**; `original` is what
-    stood there; `source` is where the replacement came from.
+    stood there; `source` is where the replacement came from, or one of `MASKING`: then `original` still stands there.
     """
 
     text: int
@@ -52,11 +59,21 @@ class Example:
     spans: tuple[Span, ...] = ()
 
     @classmethod
-    def original(cls, data_set: str, texts: tuple[str, ...], label: Label = None, spans: tuple[Span, ...] = ()) -> Self:
-        """Make a row as read; its id is a digest of the data set's name, the texts, the label and the spans."""
+    def original(
+        cls,
+        data_set: str,
+        texts: tuple[str, ...],
+        label: Label = None,
+        spans: tuple[Span, ...] = (),
+        changes: tuple[Change, ...] = (),
+    ) -> Self:
+        """Make a row as read; its id is a digest of the data set's name, the texts, the label, the spans and the masks.
+
+        `changes` of a row as read can only be masked positions.
+        """
         marked = [[(each.text, each.start, each.end, each.label) for each in spans]] if spans else []
-        key = identity(data_set, texts, label, *marked)
-        return cls(id=key, origin=key, texts=texts, label=label, spans=spans)
+        key = identity(data_set, texts, label, *marked, *masking_key(changes))
+        return cls(id=key, origin=key, texts=texts, label=label, spans=spans, changes=changes)
 
     def copy(
         self,
@@ -68,10 +85,15 @@ class Example:
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        key = identity(self.id, strategy, texts)
+        key = identity(self.id, strategy, texts, *masking_key(changes))
         return replace(
             self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes, spans=spans
         )
+
+    @property
+    def masks(self) -> tuple[Change, ...]:
+        """The masked positions of the row."""
+        return tuple(change for change in self.changes if change.source in MASKING)
 
     @property
     def is_original(self) -> bool:
@@ -87,3 +109,9 @@ class Example:
     def order(self) -> tuple[int, int]:
         """Sort key inside a shard: neighbours have similar lengths, so batches need no re-ordering."""
         return (self.length, self.id)
+
+
+def masking_key(changes: Iterable[Change]) -> list[dict[str, list]]:
+    """Return what tells two maskings of one text apart in a row's id; nothing where nothing is masked."""
+    masks = [(each.text, each.start, each.end, each.source) for each in changes if each.source in MASKING]
+    return [{"masks": masks}] if masks else []
