@@ -72,8 +72,8 @@ def only_originals(table: pa.Table) -> pa.Table:
 
 def is_masked(table: pa.Table) -> bool:
     """Whether some row has masked positions."""
-    sources = (chunk.flatten().field("source") for chunk in table.column("changes").chunks)
-    return any(compute.any(compute.is_in(each, pa.array(MASKING))).as_py() for each in sources)
+    sources = (chunk.flatten().field("source").unique().to_pylist() for chunk in table.column("changes").chunks)
+    return any(source in MASKING for each in sources for source in each)
 
 
 def examples(table: pa.Table) -> Iterator[Example]:
