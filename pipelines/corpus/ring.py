@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from schemas.errors import DataError
 from schemas.store import publish, temporary_beside
 
 AT_ONCE = 1 << 20
@@ -37,7 +38,11 @@ class Ring:
             document = int(np.searchsorted(self.firsts, sentence, side="right")) - 1
             if document != not_in:
                 return document, sentence - int(self.firsts[document])
-        raise AssertionError("a corpus of one document has no pairs")
+        raise DataError(
+            "a second document that the tokenizer sees something of",
+            "none, though there are others",
+            "name more text, or set `corpus.segments: single`",
+        )
 
 
 def points_of(document: int, sentences: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from pipelines.corpus.documents import Document
 from pipelines.corpus.ring import Ring, points_of, write_ring
 from pipelines.corpus.units import Cutter
 from schemas.digest import file_digest
-from schemas.errors import IntegrityError
+from schemas.errors import DataError, IntegrityError
 from schemas.manifest import Sealed
 from schemas.store import publish, temporary_beside
 
@@ -153,6 +153,9 @@ def build_store(
                 progress(int(builder.seen.sum()))
         if not builder.seen.all():
             raise changed(f"{int((~builder.seen).sum()):,} documents fewer")
+        if not builder.firsts:
+            found = f"{builder.silent:,} documents of which it sees nothing"
+            raise DataError("text that the tokenizer has pieces for", found, "name other text or another tokenizer")
         write_ring(folder, builder.unsorted(), np.array(builder.firsts, np.int64))
         publish(builder.texts, folder / "documents.arrow")
     finally:

@@ -41,7 +41,7 @@ def test_the_order_of_documents_makes_no_difference(tmp_path):
 
 
 def test_a_document_more_takes_only_draws_that_it_is_the_answer_to(tmp_path):
-    documents = {key: 20 for key in range(50)}
+    documents = dict.fromkeys(range(50), 20)
     more = {**documents, 99: 20}
     before, after = answers(made(tmp_path / "a", documents), documents), answers(made(tmp_path / "b", more), more)
     changed = [new for old, new in zip(before, after, strict=True) if old != new]
@@ -55,7 +55,7 @@ def test_a_document_is_never_its_own_second(tmp_path):
 
 
 def test_points_are_sorted_a_range_at_a_time(tmp_path, monkeypatch):
-    documents = {key: 50 for key in range(30)}
+    documents = dict.fromkeys(range(30), 50)
     whole = made(tmp_path / "a", documents)
     monkeypatch.setattr(ring, "AT_ONCE", 64)
     parts = made(tmp_path / "b", documents)

@@ -34,7 +34,7 @@ class Made:
 
     def cut(self, document: int, **changes) -> list:
         shape = {"room": 20, "short": 0.0, "paired": True, **changes}
-        return list(segments(document, self, Seed(7, 100 + document, changes.pop("turn", 0)), **shape))
+        return list(segments(document, self, Seed(7, 100 + document, 0), **shape))
 
     def sentence_of(self, document: int, unit: int) -> int:
         return int(np.searchsorted(self.places(document).sentences, unit, side="right")) - 1
