@@ -235,7 +235,8 @@ class Planner:
     def fine_tuning(self) -> Line:
         """Make the teacher, on the rows that were read."""
         settings = self.configuration.fine_tuning
-        steps = math.ceil(settings.epochs * self.kept / settings.batch)
+        labelled = self.kept - self.run.scan.accounting().get("unlabelled", 0)
+        steps = math.ceil(settings.epochs * labelled / settings.batch)
         seconds = 3 * self.forward_seconds({logits()}) * settings.batch / len(self.sample) * steps
         state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
         seconds = 0.0 if state == DONE else seconds

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.corpus import dataset, plain_text
+from pipelines import plain_text
+from pipelines.corpus import dataset
 from pipelines.corpus.sentences import sentences
 from pipelines.examples import examined, files, text_of
 from pipelines.reader import reader_for

@@ -104,7 +104,7 @@ def test_an_empty_document_is_rejected_and_a_missing_text_too(tmp_path):
 
 
 def test_a_document_without_an_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.corpus.plain_text.LONGEST", 100)
+    monkeypatch.setattr("pipelines.plain_text.LONGEST", 100)
     path = tmp_path / "a.txt"
     path.write_text("a line\n" * 30 + "\nanother\n")
     with pytest.raises(DataError, match=r"a\.txt:1: more without a blank line"):
