@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines import plain_text
-from pipelines.examples import example_of, examined, files
+from pipelines.examples import examined, example_of, files
 from pipelines.reader import reader_for
 from pipelines.record import Record, Reject
 from schemas.configuration import Configuration, Data
