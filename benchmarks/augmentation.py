@@ -257,7 +257,7 @@ def command_vs_forwards(bench: Bench) -> float:
 def draws_vs_writing(bench: Bench) -> float:
     """Draw copies and write them, and write the same copies once they are there."""
     strategy = memory.MadeUp(Drawing(COPIES, PROBABILITY))
-    examples = memory.originals(300 if bench.quick else 2000)
+    examples = memory.rows_to_grow(300 if bench.quick else 2000)
     positions = strategy.propose(examples)
     made = [copy for copies, _ in strategy.grow(examples, positions) for copy in copies]
 

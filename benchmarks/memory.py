@@ -63,14 +63,19 @@ class MadeUp:
             yield self.drawing.draw(example, possible, "tinybert")
 
 
+def rows_to_grow(count: int) -> list[Example]:
+    """Rows of made-up words."""
+    generator, known = random.Random(2), words()
+    texts = [" ".join(generator.sample(known, WORDS_PER_ROW)) for _ in range(count)]
+    return [Example.original("bench", (text,), 0) for text in texts]
+
+
 def one_shard(folder: Path, copies: int, originals: int) -> None:
     """Augment one shard and print rows, bytes on disk and peak memory."""
-    generator, known = random.Random(2), words()
-    texts = [" ".join(generator.sample(known, WORDS_PER_ROW)) for _ in range(originals)]
     cache = Cache(folder)
     proposing = Proposing(MadeUp(Drawing(copies)), "candidates.tinybert", {"candidates": 15})
     augmenter = ShardAugmenter(cache, pa.int32(), [proposing], {"copies": copies})
-    augmenter.augment(0, [Example.original("bench", (text,), 0) for text in texts])
+    augmenter.augment(0, rows_to_grow(originals))
     side = cache.group(ROWS).committed(0)
     assert side is not None
     print(side.rows, side.bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -82,6 +87,16 @@ def measured(folder: Path, copies: int, originals: int) -> tuple[int, int, int]:
     command = [sys.executable, "-m", "benchmarks.memory", *arguments]
     rows, size, peak = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     return rows, size, peak
+
+
+def disk_per_row(folder: Path, copies: tuple[int, ...], originals: int) -> dict[int, float]:
+    """Return the bytes on disk that a copy takes, by copies a row."""
+    base_rows, base_size, _ = measured(folder, 0, originals)
+    found = {}
+    for number in copies:
+        rows, size, _ = measured(folder, number, originals)
+        found[number] = (size - base_size) / (rows - base_rows)
+    return found
 
 
 def main() -> None:

@@ -21,11 +21,13 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
 from transformers.utils.logging import disable_progress_bar
 
-from augment.strategies import tinybert
+from augment.models.masked_language_model import MaskedLanguageModel
+from augment.strategies.tinybert import TinyBert
 from augment.vector_file import read as read_vectors
 from augment.vectors import Vectors, prepare
-from benchmarks import reference_loop, synthetic
+from benchmarks import synthetic
 from benchmarks.measure import finish, ratio
+from benchmarks.reference_loop import ReferenceLoop
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.needs import identity_of, open_readers, wanted_groups
@@ -40,7 +42,7 @@ from schemas import rows, tokens
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
-from schemas.configuration import Augmentation, Student, Teaching, Training
+from schemas.configuration import Student, Teaching, Training
 from schemas.digest import digest, ids_digest
 from schemas.example import Example
 from schemas.manifest import SideFile
@@ -107,24 +109,22 @@ def augment_vs_reference_loop(bench: Bench) -> float:
     """Candidates for some sentences, word by word and pooled."""
     count = 3 if bench.quick else 40
     sentences = bench.sentences[:count]
-    model = AutoModelForMaskedLM.from_pretrained(bench.model, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(bench.model)
-    words, matrix = read_vectors(bench.vectors, 100_000)
+    known, matrix = read_vectors(bench.vectors, 100_000)
     matrix = np.asarray(matrix, np.float64)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    index = {word: i for i, word in enumerate(words)}
+    plain = AutoModelForMaskedLM.from_pretrained(bench.model, dtype=torch.float32).eval()
+    loop = ReferenceLoop(plain, AutoTokenizer.from_pretrained(bench.model), known, matrix, TOP)
     folder = prepare(bench.vectors, bench.folder / "vectors", 100_000)
-    settings = Augmentation(masked_language_model=str(bench.model), candidates=TOP)
-    loaded = tinybert.load(settings, seed=0, threads=1, masked_language_model=bench.model, vectors=None)
+    model = MaskedLanguageModel.load(bench.model, 1)
     examples = [Example.original("bench", (sentence,)) for sentence in sentences]
 
     def ours() -> list[list[set[str]]]:
         # Freshly mapped vectors remember no neighbours of an earlier round.
-        strategy = tinybert.TinyBert(loaded.model, Vectors.load(folder), top=TOP)
+        strategy = TinyBert(model, Vectors.load(folder), top=TOP)
         return [[set(position.words) for position in row] for row in strategy.propose(examples)]
 
     def reference() -> list[list[set[str]]]:
-        return [reference_loop.candidates(model, tokenizer, index, matrix, each, TOP) for each in sentences]
+        return [[found for _, found in loop.candidates(sentence)] for sentence in sentences]
 
     def same(expected: list[list[set[str]]], found: list[list[set[str]]]) -> None:
         pairs = [(a, b) for x, y in zip(expected, found, strict=True) for a, b in zip(x, y, strict=True) if b]

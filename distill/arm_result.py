@@ -49,6 +49,21 @@ class ArmResult(Sealed):
             best_step=best_step,
         ).seal()
 
+    @classmethod
+    def of_model(cls, name: str, input: str, encoder: Encoder, steps: int) -> "ArmResult":
+        """Make the result of a model that nothing was measured of."""
+        parameters = list(encoder.model.parameters())
+        return cls(
+            input=input,
+            name=name,
+            metric="none",
+            value=None,
+            interval=(None, None),
+            parameters=sum(p.numel() for p in parameters),
+            bytes=sum(p.numel() * p.element_size() for p in parameters),
+            steps=steps,
+        ).seal()
+
 
 def defined(value: float) -> float | None:
     """Return a number, or `None` where it is undefined: JSON has no other way to say so."""
@@ -74,6 +89,11 @@ def finish(folder: Path, result: ArmResult, found: Evaluation) -> ArmResult:
     with temporary.open("wb") as file:
         np.save(file, found.predictions, allow_pickle=False)
     publish(temporary, folder / "predictions.npy")
+    return finish_model(folder, result)
+
+
+def finish_model(folder: Path, result: ArmResult) -> ArmResult:
+    """Store the result with the digests of the model beside it."""
     kept = [path for path in folder.iterdir() if path.name in MODEL_FILES]
     result = result.model_copy(update={"files": {path.name: file_digest(path) for path in sorted(kept)}})
     result.write(folder / "result.json")

@@ -1,14 +1,14 @@
 """Encoders: any BERT-like classifier, teacher or student, read by the same signals."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from distill.attention import IMPLEMENTATION, capture_scores
 from distill.batch import Batch
@@ -16,7 +16,7 @@ from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
 from schemas.signal import Family, Signal, layers_of
-from schemas.task import Task
+from schemas.task import Kind, Task
 
 Answers = dict[Signal, Float[Tensor, "..."]]
 
@@ -33,7 +33,9 @@ class Encoder:
 
         Raises `ModelError` for a head that was just initialised, and for labels in another order than the task's.
         """
-        model, missing = load_model(checkpoint)
+        model, missing = load_model(checkpoint, body_or_classifier(task))
+        if task.kind is Kind.NONE:
+            return cls(whole_body(checkpoint, model, missing).eval())
         if missing:
             raise ModelError(
                 "a fine-tuned teacher with a trained head",
@@ -84,9 +86,27 @@ class Encoder:
         return inputs
 
 
-def load_model(checkpoint: Checkpoint, **changes: Any) -> tuple[nn.Module, list[str]]:
-    """Load a classifier in fp32 from safetensors; return it and the names of weights that were not in the file."""
-    model, report = AutoModelForSequenceClassification.from_pretrained(
+def body_or_classifier(task: Task) -> Any:
+    """Return what a task's models are made by: without labels there is no head."""
+    return AutoModel if task.kind is Kind.NONE else AutoModelForSequenceClassification
+
+
+def whole_body(checkpoint: Checkpoint, model: nn.Module, missing: Sequence[str]) -> nn.Module:
+    """Refuse a model without a head that lacks more than the pooler, which no signal of raw text comes from."""
+    absent = [name for name in missing if not name.startswith("pooler.")]
+    if absent:
+        raise ModelError("a trained language model", f"{checkpoint.path}: no weights for {absent[0]}", "name another")
+    return model
+
+
+def load_model(
+    checkpoint: Checkpoint, kind: Any = AutoModelForSequenceClassification, **changes: Any
+) -> tuple[nn.Module, list[str]]:
+    """Load a model in fp32 from safetensors, a classifier unless told otherwise.
+
+    Returns it and the names of weights that were not in the file.
+    """
+    model, report = kind.from_pretrained(
         checkpoint.path,
         dtype=torch.float32,
         attn_implementation=IMPLEMENTATION,

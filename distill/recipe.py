@@ -11,7 +11,7 @@ from distill.losses import Loss
 from distill.shape import ModelShape
 from schemas.digest import digest, file_digest
 from schemas.errors import ConfigurationError
-from schemas.signal import Column, Signal
+from schemas.signal import Column, Family, Signal
 
 TEACHER = "teacher"
 """Name of the one teacher that a run asks; several are still to come."""
@@ -98,6 +98,16 @@ class Recipe:
     def columns(self) -> frozenset[Column]:
         """Teacher columns that some stage reads: what a cache must hold."""
         return frozenset[Column]().union(*(stage.columns for stage in self.stages))
+
+    def refuse_predictions(self, name: str) -> None:
+        """Refuse a recipe that raw text has no answer for: without labels there are no logits either."""
+        logits = [term for stage in self.stages for term in stage.terms if term.student.family is Family.LOGITS]
+        if logits:
+            raise ConfigurationError(
+                "a recipe of hidden states and attention, as raw text has no labels to predict",
+                f"train.recipe: `{name}` has {', '.join(term.name for term in logits)}",
+                "set `train.recipe: tinybert_general`, or leave those terms out of your own",
+            )
 
     def with_learning_rate(self, learning_rate: float | None) -> "Recipe":
         """Return the recipe with one learning rate for all stages, or itself for `None`."""

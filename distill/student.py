@@ -2,10 +2,10 @@
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from distill.attention import IMPLEMENTATION
-from distill.encoder import Encoder, load_model
+from distill.encoder import Encoder, body_or_classifier, load_model
 from distill.layer_map import uniform
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
@@ -77,19 +77,18 @@ def make_student(student: Student, teacher: Checkpoint, task: Task, seed: int) -
     torch.manual_seed(seed)
     configuration = student_configuration(student, teacher, task)
     if student.start not in ("teacher", "random"):
-        return Encoder(load_model(Checkpoint.find(student.start), **task.model_labels())[0])
-    model = AutoModelForSequenceClassification.from_config(configuration, attn_implementation=IMPLEMENTATION)
+        return Encoder(load_model(Checkpoint.find(student.start), body_or_classifier(task), **task.model_labels())[0])
+    model = body_or_classifier(task).from_config(configuration, attn_implementation=IMPLEMENTATION)
     model.float()
     if student.start == "teacher":
-        take_layers(model, teacher)
+        take_layers(model, load_model(teacher, body_or_classifier(task))[0])
     return Encoder(model)
 
 
-def take_layers(model: nn.Module, teacher: Checkpoint) -> None:
+def take_layers(model: nn.Module, teacher: nn.Module) -> None:
     """Copy the teacher's embeddings, head, and the blocks that the uniform map gives each student block."""
-    loaded, _ = load_model(teacher)
-    source = loaded.state_dict()
-    pairs = uniform(ModelShape.of(model.config).layers, ModelShape.of(loaded.config).layers)  # type: ignore[arg-type]
+    source = teacher.state_dict()
+    pairs = uniform(ModelShape.of(model.config).layers, ModelShape.of(teacher.config).layers)  # type: ignore[arg-type]
     origin = {f".layer.{m - 1}.": f".layer.{n - 1}." for m, n in pairs}
     weights = {}
     for name in model.state_dict():

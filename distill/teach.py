@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from distill.batch import Batch
@@ -18,6 +19,7 @@ from schemas.digest import digest
 from schemas.group import Group, ShardWriter
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
+from schemas.rows import examples
 from schemas.signal import Signal
 from schemas.work import Work
 
@@ -43,6 +45,7 @@ class ShardTeacher:
     """A teacher and the groups it fills, a pure function of a shard.
 
     `identity` is what the answers depend on beside rows, layers and codec: teacher, tokenizer, batching, threads.
+    `token_schema` is `tokens.MASKED` where some row of the cache is masked: all shards of a group have its columns.
     """
 
     cache: Cache
@@ -51,6 +54,7 @@ class ShardTeacher:
     groups: tuple[Answers, ...]
     identity: dict[str, Any]
     batch_tokens: int
+    token_schema: pa.Schema = tokens.SCHEMA
 
     def teach(self, side: SideFile) -> Work:
         """Write a shard's tokens and answers where they are not there yet, copying every answer that is known.
@@ -92,13 +96,21 @@ class ShardTeacher:
         """Return a shard's rows with their token ids; write them where they are not there yet."""
         table = self.cache.group(ROWS).read_shard(side)
         ids = table.column("id").to_numpy()
-        encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()])
+        encoded = self.tokenizer.encode_rows(list(examples(table)))
         settings = self.token_settings
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):
-            with self.token_group.writer(side.shard, tokens.SCHEMA) as writer:
+            with self.token_group.writer(side.shard, self.token_schema) as writer:
                 for start in range(0, len(ids), 1024):
                     part = slice(start, start + 1024)
-                    writer.write(tokens.to_batch(ids[part], encoded.input_ids[part], encoded.token_type_ids[part]))
+                    masks = (encoded.masked_positions[part], encoded.masked_ids[part])
+                    writer.write(
+                        tokens.to_batch(
+                            ids[part],
+                            encoded.input_ids[part],
+                            encoded.token_type_ids[part],
+                            masks if self.token_schema == tokens.MASKED else None,
+                        )
+                    )
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
                 writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
         return ShardOfRows(ids, encoded)
@@ -136,7 +148,7 @@ class ShardTeacher:
     @property
     def token_settings(self) -> dict[str, Any]:
         """Return what token ids depend on beside rows."""
-        return {key: self.identity[key] for key in TOKEN_SETTINGS}
+        return token_settings(self.identity, self.token_schema)
 
     @property
     def token_group(self) -> Group:
@@ -213,6 +225,12 @@ def write_block(
     writer.note_range(answers.family.value, values)
     writer.write(answers.to_batch(rows.ids[block], status, values, np.array([len(part) for part in parts])))
     return sum(state != Status.KEPT for state in status)
+
+
+def token_settings(identity: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return what token ids depend on beside rows; groups without masks say nothing of masking."""
+    masking = {"masking": tokens.MASKING_VERSION} if schema == tokens.MASKED else {}
+    return {**{key: identity[key] for key in TOKEN_SETTINGS}, **masking}
 
 
 def settings_of(answers: Answers, identity: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class TrainingRows:
     @classmethod
     def of_examples(cls, examples: Sequence[Example], tokenizer: Tokenizer) -> "TrainingRows":
         """Tokenise rows that are in no cache."""
-        encoded = tokenizer.encode([example.texts for example in examples])
+        encoded = tokenizer.encode_rows(examples)
         labels = [np.nan if example.label is None else example.label for example in examples]
         return cls(
             ids=np.array([example.id for example in examples], np.uint64),

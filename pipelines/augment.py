@@ -129,8 +129,11 @@ def with_absolute_data(configuration: Configuration) -> Configuration:
     """Return the configuration with data paths that mean the same in a worker's folder."""
     data = configuration.data
     paths = {split: path and str(Path(path).absolute()) for split, path in (("dev", data.dev), ("test", data.test))}
-    train = tuple(str(Path(path).absolute()) for path in data.train)
-    return configuration.model_copy(update={"data": data.model_copy(update={**paths, "train": train})})
+    many = {
+        split: tuple(str(Path(path).absolute()) for path in patterns)
+        for split, patterns in (("train", data.train), ("transfer", data.transfer))
+    }
+    return configuration.model_copy(update={"data": data.model_copy(update={**paths, **many})})
 
 
 def check_accounting(scan: Scan, manifest: Manifest) -> None:

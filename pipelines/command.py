@@ -106,7 +106,13 @@ def run(file: File, keys: Keys = None, limit: Limit = None, debug: Debug = False
 def report(file: File, keys: Keys = None, limit: Limit = None, debug: Debug = False) -> None:
     """Print the report of a finished run."""
     with reported(debug):
-        show_report(load(file, keys, limit, debug))
+        from schemas.errors import ConfigurationError
+
+        run = load(file, keys, limit, debug)
+        if run.configuration.data.corpus:
+            where = run.output / "students/general/losses.jsonl"
+            raise ConfigurationError("a run with labels", "one over `data.corpus`", f"see {where}: it has only losses")
+        show_report(run)
 
 
 @app.command()
@@ -152,7 +158,12 @@ def do_teach(run: "Run") -> None:
 
 def do_train(run: "Run") -> None:
     """Train, and show the report."""
-    run.train()
+    results = run.train()
+    if run.configuration.data.corpus:
+        typer.echo(
+            f"trained: {run.output / 'students' / results[0].name}, {results[0].steps:,} steps; nothing to measure"
+        )
+        return
     show_report(run)
 
 

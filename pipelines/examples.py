@@ -79,9 +79,15 @@ def located_examples(
 
 def with_columns(path: Path, records: Iterator[Record | Reject], task: Task, data: Data) -> Iterator[Record | Reject]:
     """Refuse a file whose first rows lack a column of the task; return all rows."""
+    return examined(path, records, [*task.texts, *([] if task.label is None else [task.label])], data)
+
+
+def examined(
+    path: Path, records: Iterator[Record | Reject], wanted: Sequence[str | int], data: Data
+) -> Iterator[Record | Reject]:
+    """Refuse a file whose first rows lack a wanted column; return all rows."""
     first: list[Record | Reject] = []
     columns: dict[str | int, None] = {}
-    wanted = [*task.texts, *([] if task.label is None else [task.label])]
     for record in islice(records, FIRST):
         first.append(record)
         if isinstance(record, Record):

@@ -30,6 +30,7 @@ from schemas.configuration import (
     PLACEHOLDER,
     Augmentation,
     Configuration,
+    Corpus,
     Data,
     FineTuning,
     Student,
@@ -41,6 +42,7 @@ from schemas.task import Kind, Task
 
 SIBLINGS = {"dev": ("dev", "valid", "validation", "val", "eval"), "test": ("test", "test_labelled")}
 SECTIONS = {
+    "corpus": Corpus,
     "fine_tuning": FineTuning,
     "student": Student,
     "augment": Augmentation,
@@ -53,6 +55,7 @@ ACTIVE = {
     "augment": {"masked_language_model": PLACEHOLDER, "vectors": "none"},
 }
 NOTES = {
+    "corpus": "how raw text, named by `data.corpus`, becomes rows",
     "fine_tuning": "how `teacher: finetune …` makes a teacher",
     "student": "the student's shape",
     "augment": "how rows are grown",

@@ -14,7 +14,7 @@ from pipelines.run import Run, rows_group
 from schemas import rows
 from schemas.cache import Cache
 from schemas.errors import IntegrityError
-from schemas.example import Example
+from schemas.example import MASKING, Example
 
 
 def show_cache(run: Run, originals: int) -> None:
@@ -43,10 +43,12 @@ def marked(example: Example) -> Text:
         for change in sorted((c for c in example.changes if c.text == number), key=lambda c: c.start):
             line.append(printable(text[at : change.start]))
             line.append(f"[{printable(text[change.start : change.end])}]", style="bold")
-            line.append(f"({printable(change.original)})", style="dim")
+            # Under a mask stands the original itself.
+            note = change.source if change.source in MASKING else printable(change.original)
+            line.append(f"({note})", style="dim")
             at = change.end
         line.append(printable(text[at:]))
-    if example.is_original:
+    if example.is_original and example.label is not None:
         line.append(f"  label {example.label}", style="dim")
     return line
 

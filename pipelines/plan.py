@@ -20,18 +20,20 @@ from distill.recipe import Recipe, load_recipe
 from distill.student import student_shape
 from distill.teach import settings_of
 from distill.tokens import Tokenizer
+from pipelines.corpus.sample import CorpusSample, corpus_sample
+from pipelines.corpus.scan import CorpusScan
 from pipelines.printable import Terminal
 from pipelines.progress import duration, size
 from pipelines.read import first_examples
 from pipelines.report import accounted
 from pipelines.run import Run, beam_module
-from schemas import rows
+from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
-from schemas.signal import Signal, logits
+from schemas.signal import Signal, hidden, logits
 from schemas.store import existing_parent
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ BYTES_AROUND_ANSWERS = 24
 BYTES_AROUND_TEXT = 100
 BYTES_PER_CANDIDATE = 14
 BYTES_PER_TOKEN = 5
+BYTES_PER_STORED_CHARACTER = 3.5
+"""Of a corpus's store: the text, where its words stand and how many pieces they have."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,19 @@ class Planner:
     # What is extrapolated from
 
     @cached_property
+    def corpus(self) -> CorpusSample | None:
+        """What is known of the rows of a corpus, `None` where the data are rows."""
+        scan = self.run.scan
+        if isinstance(scan, CorpusScan):
+            return corpus_sample(self.configuration, scan, self.run.limit, SAMPLE)
+        return None
+
+    @cached_property
     def sample(self) -> list[Example]:
         """Rows from the head of the data."""
+        if self.corpus:
+            return self.corpus.examples
+        assert not isinstance(self.run.scan, CorpusScan)
         return first_examples(self.configuration, self.run.scan, SAMPLE)
 
     @cached_property
@@ -126,7 +141,7 @@ class Planner:
     def batches(self) -> list[Batch]:
         """The sample as the teacher reads it, rows of similar length together."""
         tokenizer = Tokenizer.load(self.checkpoint, self.configuration.teach.max_length)
-        encoded = tokenizer.encode([example.texts for example in self.sample])
+        encoded = tokenizer.encode_rows(self.sample)
         if encoded.cut:
             self.warnings.append(f"{encoded.cut} of {len(self.sample)} rows looked at are cut at `teach.max_length`")
         ids, segments = ([np.array(row) for row in part] for part in (encoded.input_ids, encoded.token_type_ids))
@@ -150,8 +165,16 @@ class Planner:
 
     @property
     def kept(self) -> int:
-        """Distinct rows read."""
+        """Distinct rows read, or made of a corpus."""
+        if self.corpus:
+            done = self.rows_state() == DONE
+            return self.cache.group(rows.NAME).manifest().accounting["kept"] if done else self.corpus.rows
         return self.run.scan.kept
+
+    @property
+    def cheap(self) -> set[Signal]:
+        """What takes a model's forward pass and no more."""
+        return {hidden(self.encoder.shape.layers)} if self.corpus else {logits()}
 
     @property
     def grown(self) -> int:
@@ -194,6 +217,11 @@ class Planner:
             self.copies = manifest.rows - manifest.accounting["kept"]
             work = f"{manifest.accounting['kept']:,} rows, {self.copies:,} copies"
             return Line("augment", work, 0.0, 0.0, state)
+        if self.corpus:
+            assert isinstance(self.run.scan, CorpusScan)
+            space = self.kept * (text + BYTES_AROUND_TEXT) + self.run.scan.characters * BYTES_PER_STORED_CHARACTER
+            work = f"about {self.kept:,} rows of {self.run.scan.characters:,} characters"
+            return Line("augment", work, space, self.corpus.seconds, state)
         if not self.configuration.augment.copies:
             return Line("augment", f"{self.kept:,} rows, no copies", self.kept * (text + BYTES_AROUND_TEXT), 0.0, state)
         stage = beam_module("augment").make_stage(self.configuration, self.cache)
@@ -213,7 +241,8 @@ class Planner:
     def fine_tuning(self) -> Line:
         """Make the teacher, on the rows that were read."""
         settings = self.configuration.fine_tuning
-        steps = math.ceil(settings.epochs * self.kept / settings.batch)
+        labelled = self.kept - self.run.scan.accounting().get("unlabelled", 0)
+        steps = math.ceil(settings.epochs * labelled / settings.batch)
         seconds = 3 * self.forward_seconds({logits()}) * settings.batch / len(self.sample) * steps
         state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
         seconds = 0.0 if state == DONE else seconds
@@ -221,18 +250,22 @@ class Planner:
 
     def teaching(self) -> Line:
         """Ask the teacher for the sample, with all signals that the recipe needs."""
-        live = self.configuration.train.teacher == "live"
-        signals = {logits()} | (set() if live else {column.signal for column in self.recipe.columns})
+        signals = self.run.signals()
         identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
         groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
-        tokens = self.grown * self.lengths.mean()
-        space = tokens * BYTES_PER_TOKEN
+        pieces = self.grown * self.lengths.mean()
+        space = pieces * BYTES_PER_TOKEN
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
         for answers in left:
             numbers = answers.size(self.lengths).mean() * len(answers.signals)
             space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
+        if not groups:
+            self.say_why_live(identity)
+            done = self.rows_state() == DONE and self.has_tokens()
+            work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
+            return Line("teach", work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
         names = ", ".join(answers.name for answers in groups)
-        work = f"{self.grown:,} rows, {tokens:,.0f} tokens into {names}"
+        work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
         if not left:
             return Line("teach", work, 0.0, 0.0, DONE)
         seconds = self.forward_seconds(signals) * self.grown / len(self.sample) / self.workers
@@ -240,16 +273,41 @@ class Planner:
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
         return Line("teach", work, space, seconds, state)
 
+    def has_tokens(self) -> bool:
+        """Whether the token ids of just the rows that are there are there, too."""
+        name = tokens.name(self.checkpoint.tokenizer_fingerprint, self.configuration.teach.max_length)
+        group, found = self.cache.group(name), self.cache.group(rows.NAME)
+        if not group.manifest_path().exists():
+            return False
+        return [side.ids for side in group.manifest().shards] == [side.ids for side in found.manifest().shards]
+
+    def say_why_live(self, identity: dict[str, Any]) -> None:
+        """Say what a cache of the answers would take."""
+        signals = {column.signal for column in self.recipe.columns}
+        groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
+        bytes = sum(
+            self.grown * answers.size(self.lengths).mean() * len(answers.signals) * answers.codec.dtype.itemsize
+            for answers in groups
+        )
+        self.warnings.append(
+            f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
+        )
+
     def training(self) -> Line:
-        """Take a step for three forward passes of a student, and a student for its share of the teacher's depth."""
+        """Take a step for three forward passes of a student, and a student for its share of the teacher's depth.
+
+        A live teacher is one pass more.
+        """
         settings = self.configuration.train
         steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
         student = student_shape(self.configuration.student, self.checkpoint, self.configuration.task)
         depth = student.layers / self.encoder.shape.layers
-        step = 3 * depth * self.forward_seconds({logits()}) * settings.batch / len(self.sample)
-        results = [self.run.output / "students" / arm / "result.json" for arm in settings.arms]
+        passes = 3 * depth + (1 if settings.teacher == "live" else 0)
+        step = passes * self.forward_seconds(self.cheap) * settings.batch / len(self.sample)
+        arms = ["general"] if self.corpus else settings.arms
+        results = [self.run.output / "students" / arm / "result.json" for arm in arms]
         left = sum(not path.exists() for path in results)
-        work = f"{len(settings.arms)} students, {steps:,} steps of {settings.batch} rows each"
+        work = f"{len(arms)} students, {steps:,} steps of {settings.batch} rows each"
         done = f"{len(results) - left} of {len(results)} trained before"
         return Line("train", work, 0.0, step * steps * left, done)
 

@@ -12,6 +12,7 @@ import numpy as np
 from pipelines.examples import examples, files, located_examples
 from pipelines.record import Record, Reject, shown
 from pipelines.rejects import Rejects, written_rejects
+from pipelines.transfer import transfer_rows
 from schemas.configuration import Configuration
 from schemas.digest import identity, ids_digest
 from schemas.errors import DataError, QualityError
@@ -25,10 +26,10 @@ NAMED = 3
 class Scan:
     """What one pass over all files found.
 
-    `read = kept + merged + rejected` counts the rows of the training split; `held_out` rows of the training files serve
-    as dev and are not among them. `conflicting` and `unlabelled` are of the kept; `leaked` rows have the texts of a dev
-    or test row, and are rejected where the configuration drops them: `dropped` are their ids. `ids` is the digest of
-    the sorted ids of the rows that were not rejected.
+    `read = kept + merged + rejected` counts the rows of the training split, those of `data.transfer` among them;
+    `held_out` rows serve as dev, those with a label, and are not among them. `conflicting` and `unlabelled` are of the
+    kept; `leaked` rows have the texts of a dev or test row, and are rejected where the configuration drops them:
+    `dropped` are their ids. `ids` is the digest of the sorted ids of the rows that were not rejected.
     """
 
     read: int
@@ -66,7 +67,7 @@ def scan(configuration: Configuration, limit: int | None, rejects: Path | None) 
         dev, dev_rejected = scan_evaluation(configuration, data.dev, limit, file, texts)
         test, test_rejected = scan_evaluation(configuration, data.test, limit, file, texts)
         tally = Tally(configuration, frozenset(texts), file)
-        for found in located_examples(configuration.name, configuration.task, data, files(data.train), limit):
+        for found in training_rows(configuration, limit):
             tally.take(found)
         tally.refuse_leaks()
     kept, conflicting, unlabelled = tally.distinct()
@@ -170,12 +171,19 @@ def scan_evaluation(
 
 def training_examples(configuration: Configuration, scan: Scan, limit: int | None) -> Iterator[Example]:
     """Read the rows to train on: what was not rejected, held out or dropped; identical rows are not merged yet."""
-    data = configuration.data
-    for found in examples(configuration.name, configuration.task, data, files(data.train), limit):
-        if isinstance(found, Reject) or found.id in scan.dropped:
+    for found in training_rows(configuration, limit):
+        if isinstance(found, Reject) or found[1].id in scan.dropped:
             continue
-        if data.dev is not None or not is_held_out(found):
-            yield found
+        if configuration.data.dev is not None or not is_held_out(found[1]):
+            yield found[1]
+
+
+def training_rows(configuration: Configuration, limit: int | None) -> Iterator[tuple[Record, Example] | Reject]:
+    """Read the rows of the training files, then those without labels; the limit is for each."""
+    data = configuration.data
+    yield from located_examples(configuration.name, configuration.task, data, files(data.train), limit)
+    if data.transfer:
+        yield from transfer_rows(configuration, limit)
 
 
 def first_examples(configuration: Configuration, scan: Scan, number: int) -> list[Example]:

@@ -158,7 +158,9 @@ def effect(comparison: Mapping[str, Any], metric: str) -> str:
 
 
 def accounted(counts: Mapping[str, int]) -> str:
-    """Return what became of the rows that were read."""
+    """Return what became of the rows that were read, or of the documents they were made of."""
+    if "documents_read" in counts:
+        return accounted_corpus(counts)
     unlabelled = f" ({counts['unlabelled']:,} without a label)" if counts.get("unlabelled") else ""
     text = (
         f"rows: {counts['read']:,} read = {counts['kept']:,} kept{unlabelled} + {counts['merged']:,} merged + "
@@ -167,6 +169,23 @@ def accounted(counts: Mapping[str, int]) -> str:
     if counts["held_out"]:
         text += f" (and {counts['held_out']:,} held out as dev)"
     return f"{text}; {counts['copies']:,} copies made" if "copies" in counts else text
+
+
+def accounted_corpus(counts: Mapping[str, int]) -> str:
+    """Return what became of the documents of a corpus."""
+    text = (
+        f"documents: {counts['documents_read']:,} read = {counts['documents_kept']:,} kept + "
+        f"{counts['documents_merged']:,} merged + {counts['documents_rejected']:,} rejected; "
+        f"{counts['sentences']:,} sentences"
+    )
+    if "kept" not in counts:
+        return text
+    silent = f" ({counts['documents_silent']:,} documents have none)" if counts["documents_silent"] else ""
+    masked = f", {counts['masked']:,} positions masked" if counts["masked"] else ""
+    return (
+        f"{text}, {counts['pieces']:,} pieces{silent}; segments: {counts['kept'] + counts['merged']:,} made = "
+        f"{counts['kept']:,} rows + {counts['merged']:,} merged{masked}"
+    )
 
 
 def number(value: float | None) -> str:

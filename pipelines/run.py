@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.corpus.proposing import proposing_of
+from pipelines.corpus.scan import CorpusScan, scan_corpus
 from pipelines.progress import Progress
 from pipelines.proposers import absent, local_fingerprints
 from pipelines.read import Scan, held_out, scan
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from distill.recipe import Recipe
     from pipelines.engine import Engine
     from schemas.checkpoint import Checkpoint
+    from schemas.signal import Signal
 
 VERSIONS = ("offline-distill", "apache-beam", "torch", "transformers", "pyarrow", "numpy", "gensim")
 
@@ -62,8 +65,10 @@ class Run:
     # What the stages stand on
 
     @cached_property
-    def scan(self) -> Scan:
+    def scan(self) -> Scan | CorpusScan:
         """One reading pass over all files: counts, rejects, leaks."""
+        if self.configuration.data.corpus:
+            return scan_corpus(self.configuration, self.limit, self.output / "rejects.jsonl")
         return scan(self.configuration, self.limit, self.output / "rejects.jsonl")
 
     @cached_property
@@ -113,6 +118,7 @@ class Run:
         made = {**manifest.settings["proposing"], **manifest.settings["drawing"]}
         configuration = self.configuration
         wanted = configuration.proposing | configuration.drawing | local_fingerprints(configuration.augment)
+        wanted |= proposing_of(configuration) if configuration.data.corpus else {}
         differs = [key for key, value in wanted.items() if made.get(key) != value]
         if differs:
             expected, found = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (wanted, made))
@@ -131,10 +137,24 @@ class Run:
 
         settings = self.configuration.train
         student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        return load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+        recipe = load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+        if self.configuration.data.corpus:
+            recipe.refuse_predictions(settings.recipe)
+        return recipe
+
+    def signals(self) -> "set[Signal]":
+        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone."""
+        from schemas.signal import logits
+
+        live = self.configuration.train.teacher == "live"
+        columns = set() if live else {column.signal for column in self.recipe().columns}
+        return columns if self.configuration.data.corpus else columns | {logits()}
 
     def check(self) -> None:
         """Refuse what only a later stage would find: no labelled rows to make a teacher from, or to evaluate on."""
+        if self.configuration.data.corpus:
+            self.recipe()
+            return
         _ = self.splits
         unlabelled = self.scan.accounting()["unlabelled"]
         if self.configuration.base_teacher and unlabelled == self.scan.kept:
@@ -144,9 +164,13 @@ class Run:
 
     def augment(self) -> dict[str, Any]:
         """Write originals and copies to the cache; return the accounting."""
-        augment = beam_module("augment").augment
         start = time.monotonic()
-        manifest, work = augment(self.configuration, self.scan, self.limit, self.engine())
+        if isinstance(self.scan, CorpusScan):
+            make_rows = beam_module("corpus.stage", "augment").make_rows
+            manifest, work = make_rows(self.configuration, self.scan, self.limit, self.engine()), {}
+        else:
+            augment = beam_module("augment").augment
+            manifest, work = augment(self.configuration, self.scan, self.limit, self.engine())
         accounting = accounting_of(manifest)
         self.note("augment", seconds=time.monotonic() - start, **work, accounting=accounting)
         return accounting
@@ -154,16 +178,13 @@ class Run:
     def teach(self) -> dict[str, Any]:
         """Ask the teacher for every signal the recipe needs; return how many rows were asked and copied."""
         from distill.shape import ModelShape
-        from schemas.signal import logits
 
         self.rows_manifest()
         teach = beam_module("teach").teach
         start = time.monotonic()
-        signals = {column.signal for column in self.recipe().columns} | {logits()}
-        if self.configuration.train.teacher == "live":
-            signals = {logits()}
+        self.recipe()
         shape = ModelShape.of_checkpoint(self.teacher)
-        work = teach(self.configuration, self.teacher, shape, signals, self.engine())
+        work = teach(self.configuration, self.teacher, shape, self.signals(), self.engine())
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work
 
@@ -177,6 +198,12 @@ class Run:
         manifest = self.rows_manifest()
         start = time.monotonic()
         identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
+        if self.configuration.data.corpus:
+            from distill.general import train_general
+
+            result = train_general(self.configuration, self.teacher, self.recipe(), identity, training_progress)
+            self.note("train", seconds=time.monotonic() - start)
+            return [result]
         arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
         results = arms.run()
         for key in absent(self.configuration.augment):
@@ -219,8 +246,11 @@ def read_notes(path: Path) -> dict[str, Any]:
         return {}
 
 
-def beam_module(name: str) -> Any:
-    """Return a module that needs Beam; raises `ConfigurationError` where that is not installed."""
+def beam_module(name: str, verb: str | None = None) -> Any:
+    """Return a module that needs Beam, for a verb of its name or another.
+
+    Raises `ConfigurationError` where Beam is not installed.
+    """
     try:
         # Beam complains at import about cloud packages that nobody asked for.
         logging.disable(logging.WARNING)
@@ -229,7 +259,7 @@ def beam_module(name: str) -> Any:
         if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
             raise
         raise ConfigurationError(
-            f"the packages that `distill {name}` needs",
+            f"the packages that `distill {verb or name}` needs",
             f"no module `{error.name}`",
             "pip install 'offline-distill[pipelines]'; training from a cache needs none of them",
         ) from None

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 
 from distill.encoder import Encoder
 from distill.needs import identity_of, wanted_groups
 from distill.shape import ModelShape
-from distill.teach import TOKEN_SETTINGS, ShardTeacher, input_of, is_committed, settings_of
+from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
 from distill.tokens import Tokenizer
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
@@ -23,6 +24,7 @@ from schemas.errors import QualityError
 from schemas.group import Group
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
+from schemas.rows import is_masked
 from schemas.signal import Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
@@ -50,6 +52,7 @@ class TeachStage:
     threads: int
     groups: tuple[Answers, ...]
     identity: dict[str, Any]
+    token_schema: pa.Schema
     log: WorkLog
 
     def load(self) -> TeachWorker:
@@ -63,7 +66,9 @@ class TeachStage:
         tokenizer = Tokenizer.load(checkpoint, self.teaching.max_length)
         cache = Cache(self.cache)
         return TeachWorker(
-            ShardTeacher(cache, encoder, tokenizer, self.groups, self.identity, self.teaching.batch_tokens)
+            ShardTeacher(
+                cache, encoder, tokenizer, self.groups, self.identity, self.teaching.batch_tokens, self.token_schema
+            )
         )
 
 
@@ -87,6 +92,8 @@ def teach(
     rows = cache.group(ROWS).manifest()
     identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
     groups = tuple(wanted_groups(cache, signals, shape, configuration.teach.codec, identity))
+    group = cache.group(ROWS)
+    schema = tokens.MASKED if any(is_masked(group.read_shard(side)) for side in rows.shards) else tokens.SCHEMA
     log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
     stage = TeachStage(
         cache=cache.path.resolve(),
@@ -96,25 +103,33 @@ def teach(
         threads=configuration.workers.threads,
         groups=groups,
         identity=identity,
+        token_schema=schema,
         log=log,
     )
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
-    left = [side for side in rows.shards if not is_taught(side, cache, token_group, groups, identity)]
+    ids = (token_group, token_settings(identity, schema))
+    left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
     entries: list[dict] = []
     if left:
         progress = Progress("teach", len(left), "shards")
         entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
-    publish(cache, token_group, configuration.teach, groups, identity, len(rows.shards))
+    publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))
     return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
 
 
 def is_taught(
-    side: SideFile, cache: Cache, token_group: Group, groups: tuple[Answers, ...], identity: dict[str, Any]
+    side: SideFile,
+    cache: Cache,
+    ids: tuple[Group, dict[str, Any]],
+    groups: tuple[Answers, ...],
+    identity: dict[str, Any],
 ) -> bool:
-    """Whether a shard's tokens and answers are all there, made from just its rows."""
-    token_settings = {key: identity[key] for key in TOKEN_SETTINGS}
+    """Whether a shard's tokens and answers are all there, made from just its rows.
+
+    `ids` is the token group with its settings.
+    """
     wanted = [
-        (token_group, token_settings),
+        ids,
         *((cache.group(each.name), settings_of(each, identity)) for each in groups),
     ]
     return all(is_committed(group, side.shard, input_of(settings, side)) for group, settings in wanted)
@@ -122,14 +137,15 @@ def is_taught(
 
 def publish(
     cache: Cache,
-    token_group: Group,
+    ids: tuple[Group, dict[str, Any]],
     teaching: Teaching,
     groups: tuple[Answers, ...],
     identity: dict[str, Any],
     shards: int,
 ) -> None:
     """Write the manifests of the token group and of the groups of answers."""
-    token_group.publish_manifest({key: identity[key] for key in TOKEN_SETTINGS}, shards)
+    token_group, settings = ids
+    token_group.publish_manifest(settings, shards)
     failed = rows = 0
     for answers in groups:
         manifest = cache.group(answers.name).publish_manifest(settings_of(answers, identity), shards)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.codec import Codec
-from schemas.task import Task
+from schemas.task import Kind, Task
 
 PLACEHOLDER = "path/or/hub-id"
 """What `distill init` writes where only the user knows the model."""
@@ -37,7 +37,13 @@ Model = Annotated[str, AfterValidator(a_model)]
 class Data(Section):
     """Where rows come from, and what to do with bad ones."""
 
-    train: Annotated[tuple[str, ...], Field(min_length=1, description="files or patterns")]
+    train: tuple[str, ...] = Field(default=(), description="files or patterns")
+    transfer: tuple[str, ...] = Field(
+        default=(), description="files or patterns of rows without labels, for the teacher to label; .txt: one a line"
+    )
+    corpus: tuple[str, ...] = Field(
+        default=(), description="raw text instead of rows: files, patterns, a folder or hub id of `datasets`"
+    )
     dev: str | None = Field(
         default=None, description="for choosing the best checkpoint; without it, part of train is held out"
     )
@@ -47,11 +53,46 @@ class Data(Section):
     on_bad_row: Literal["fail", "reject"] = "fail"
     on_leak: Literal["fail", "drop", "allow"] = Field(default="fail", description="dev or test texts found in train")
 
-    @field_validator("train", mode="before")
+    @field_validator("train", "transfer", "corpus", mode="before")
     @classmethod
     def one_or_many(cls, value: object) -> object:
         """A single path stands for a list of one."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("train")
+    @classmethod
+    def not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a list of no files."""
+        if not value:
+            raise ValueError("one file or pattern at least")
+        return value
+
+    @model_validator(mode="after")
+    def rows_or_text(self) -> Self:
+        """Refuse data of no kind or of both kinds."""
+        if not self.train and not self.corpus:
+            raise ValueError("`train`, files of rows, or `corpus`, files of raw text")
+        if self.corpus and (self.train or self.transfer or self.dev or self.test):
+            raise ValueError(
+                "`corpus` alone: raw text has no labels, so there is nothing to train or evaluate on beside it"
+            )
+        return self
+
+
+class Corpus(Section):
+    """How raw text becomes rows for general distillation; the defaults are those of TinyBERT's published script."""
+
+    column: str = Field(default="text", description="of the text, in all formats but plain text")
+    tokenizer: Model | None = Field(default=None, description="folder or hub id; default: the teacher's")
+    sentences: Literal["split", "lines"] = Field(
+        default="split", description="split: they end at a line's end or a full stop; lines: every line is one"
+    )
+    pieces: Annotated[int, Field(ge=8)] = Field(default=128, description="of a row, special ones among them")
+    segments: Literal["pairs", "single"] = "pairs"
+    short: Probability = Field(default=0.1, description="of a document whose rows are cut shorter")
+    passes: Positive = 3
+    mask: Probability = Field(default=0.0, description="share of a row's pieces that are masked")
+    mask_unit: Literal["pieces", "words"] = "pieces"
 
 
 class Protection(Section):
@@ -195,6 +236,7 @@ class Configuration(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     task: Task
     data: Data
+    corpus: Corpus = Corpus()
     teacher: Model = Field(description="folder or hub id of a fine-tuned model, or `finetune <model>`")
     fine_tuning: FineTuning = FineTuning()
     student: Student = Student()
@@ -202,6 +244,36 @@ class Configuration(Section):
     teach: Teaching = Teaching()
     train: Training = Training()
     workers: Workers = Workers()
+
+    @model_validator(mode="before")
+    @classmethod
+    def of_a_corpus(cls, values: object) -> object:
+        """Raw text has no task, and too much of it for a cache of answers: the student asks a live teacher."""
+        if not isinstance(values, dict) or not isinstance(values.get("data"), dict) or not values["data"].get("corpus"):
+            return values
+        if values.get("task") is not None:
+            raise ValueError("no `task` beside `data.corpus`: raw text has neither labels nor a metric")
+        train = values.get("train") or {}
+        if isinstance(train, dict):
+            train = {"recipe": "tinybert_general", "arms": ["distilled"], "teacher": "live", **train}
+        return {**values, "task": {"kind": Kind.NONE, "texts": ["text"]}, "train": train}
+
+    @model_validator(mode="after")
+    def fits_its_data(self) -> Self:
+        """Refuse what rows need of raw text, and what raw text needs of rows."""
+        if not self.data.corpus:
+            if self.task.kind is Kind.NONE:
+                raise ValueError("a `task.kind` with labels; `none` is what `data.corpus` has")
+            return self
+        if self.augment.copies:
+            raise ValueError("`augment.copies: 0` with `data.corpus`: a corpus is long enough")
+        if self.base_teacher:
+            raise ValueError("a `teacher` as it is with `data.corpus`: raw text has no labels to fine-tune on")
+        if self.train.arms != ("distilled",):
+            raise ValueError("`train.arms: [distilled]` with `data.corpus`: the other arms need labels or copies")
+        if self.teach.max_length < self.corpus.pieces:
+            raise ValueError("a `teach.max_length` of `corpus.pieces` or more, so that no row is cut")
+        return self
 
     @field_validator("shards")
     @classmethod
@@ -237,6 +309,8 @@ class Configuration(Section):
     @property
     def drawing(self) -> dict[str, Any]:
         """What copies depend on beside rows and candidates."""
+        if self.data.corpus:
+            return {**self.corpus.model_dump(mode="json", exclude={"column", "tokenizer"}), "seed": self.seed}
         if not self.augment.copies:
             return {"copies": 0}
         return {

@@ -1,5 +1,6 @@
 """Examples: rows of text with an identity that no file format, order or path can change."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -7,15 +8,18 @@ from schemas.digest import identity, text_identity
 
 Label = int | float | None
 
-MASK = "mask"
-"""The source of a change that leaves the text as it is and shows a model its mask there."""
+MASK, RANDOM, KEPT = "mask", "random", "kept"
+"""Sources of changes that are positions to be masked: what a model reads there is the mask, a piece drawn at random,
+or what stood there (Devlin et al., 2019, section 3.1). The text itself is unchanged."""
+
+MASKING = (MASK, RANDOM, KEPT)
 
 
 class Change(NamedTuple):
-    """One replaced word of a copy.
+    """One replaced word of a copy, or one masked position of any row.
 
     `text` says which of the row's texts; `start` and `end` are character offsets in the **copy**; `original` is what
-    stood there; `source` is where the replacement came from.
+    stood there; `source` is where the replacement came from, or one of `MASKING`: then `original` still stands there.
     """
 
     text: int
@@ -53,11 +57,21 @@ class Example:
     spans: tuple[Span, ...] = ()
 
     @classmethod
-    def original(cls, data_set: str, texts: tuple[str, ...], label: Label = None, spans: tuple[Span, ...] = ()) -> Self:
-        """Make a row as read; its id is a digest of the data set's name, the texts, the label and the spans."""
+    def original(
+        cls,
+        data_set: str,
+        texts: tuple[str, ...],
+        label: Label = None,
+        spans: tuple[Span, ...] = (),
+        changes: tuple[Change, ...] = (),
+    ) -> Self:
+        """Make a row as read; its id is a digest of the data set's name, the texts, the label, the spans and the masks.
+
+        `changes` of a row as read can only be masked positions.
+        """
         marked = [[(each.text, each.start, each.end, each.label) for each in spans]] if spans else []
-        key = identity(data_set, texts, label, *marked)
-        return cls(id=key, origin=key, texts=texts, label=label, spans=spans)
+        key = identity(data_set, texts, label, *marked, *masking_key(changes))
+        return cls(id=key, origin=key, texts=texts, label=label, spans=spans, changes=changes)
 
     def copy(
         self,
@@ -69,8 +83,13 @@ class Example:
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        key = text_identity(str(self.id), strategy, *texts, *map(repr, masked_places(changes)))
+        key = text_identity(str(self.id), strategy, *texts, *map(repr, masks_of(changes)))
         return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
+
+    @property
+    def masks(self) -> tuple[Change, ...]:
+        """The masked positions of the row."""
+        return tuple(masks_of(self.changes))
 
     @property
     def is_original(self) -> bool:
@@ -80,7 +99,7 @@ class Example:
     @property
     def shown(self) -> tuple:
         """What a model is shown: the texts, and where they are masked."""
-        return (self.texts, *masked_places(self.changes))
+        return (self.texts, *masks_of(self.changes))
 
     @property
     def length(self) -> int:
@@ -93,6 +112,12 @@ class Example:
         return (self.length, self.id)
 
 
-def masked_places(changes: tuple[Change, ...]) -> list[tuple[int, int, int]]:
-    """Return text, start and end of the changes that mask."""
-    return [(change.text, change.start, change.end) for change in changes if change.source == MASK]
+def masks_of(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes that mask."""
+    return [change for change in changes if change.source in MASKING]
+
+
+def masking_key(changes: Iterable[Change]) -> list[dict[str, list]]:
+    """Return what tells two maskings of one text apart in a row's id; nothing where nothing is masked."""
+    masks = [(each.text, each.start, each.end, each.source) for each in masks_of(changes)]
+    return [{"masks": masks}] if masks else []

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pyarrow import compute
 
-from schemas.example import Change, Example, Span
+from schemas.example import MASKING, Change, Example, Span
 from schemas.group import ID
 
 NAME = "rows"
@@ -68,6 +68,12 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
 def only_originals(table: pa.Table) -> pa.Table:
     """Return the rows that were read, without their copies."""
     return table.filter(compute.field("id") == compute.field("origin"))
+
+
+def is_masked(table: pa.Table) -> bool:
+    """Whether some row has masked positions."""
+    sources = (chunk.flatten().field("source").unique().to_pylist() for chunk in table.column("changes").chunks)
+    return any(source in MASKING for each in sources for source in each)
 
 
 def examples(table: pa.Table) -> Iterator[Example]:

@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    NONE = "none"
+    """Raw text: neither labels nor a metric. It is what `data.corpus` has, and is never written."""
 
 
 class Metric(StrEnum):
@@ -58,6 +60,8 @@ class Task(BaseModel):
     @model_validator(mode="after")
     def agree(self) -> Self:
         """Refuse a task whose parts contradict each other."""
+        if self.kind is Kind.NONE:
+            return self
         if self.kind is Kind.CLASSIFICATION:
             if len(self.labels) < 2:
                 raise ValueError("a classification needs `labels`: at least two names, in the teacher's order")
@@ -80,6 +84,8 @@ class Task(BaseModel):
 
     def model_labels(self) -> dict[str, Any]:
         """Return what a model's configuration says of its outputs."""
+        if self.kind is Kind.NONE:
+            return {}
         names = dict(enumerate(self.labels or ("LABEL_0",)))
         return {
             "num_labels": self.outputs,

@@ -198,7 +198,7 @@ def cache_hashes(cache: Path) -> dict[str, str]:
     return {
         str(path.relative_to(cache)): file_digest(path)
         for path in files
-        if path.relative_to(cache).parts[0] not in ("work", "vectors", ".lock")
+        if path.relative_to(cache).parts[0] not in ("work", "vectors", "corpus", ".lock")
     }
 
 

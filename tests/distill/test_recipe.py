@@ -14,7 +14,7 @@ REGRESSION = ModelShape(layers=4, width=312, heads=12, vocabulary=30522, classes
 
 
 def test_the_folder_is_the_list():
-    assert recipe_names() == ["finetune", "hinton", "tinybert"]
+    assert recipe_names() == ["finetune", "hinton", "tinybert", "tinybert_general"]
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -127,3 +127,16 @@ def test_soft_cross_entropy_and_divergence_have_the_same_gradient_up_to_their_sc
         (loss(student, teacher) * scale).backward()
         gradients.append(student.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_general_distillation_needs_no_logits():
+    recipe = load_recipe("tinybert_general", STUDENT, TEACHER, {})
+    (stage,) = recipe.stages
+    assert sorted(map(str, recipe.columns)) == sorted(
+        [f"teacher.hidden.{n}" for n in (0, 3, 6, 9, 12)] + [f"teacher.attention.{n}" for n in (3, 6, 9, 12)]
+    )
+    assert [term.weight for term in stage.terms] == [1.0] * 9
+    assert {term.project for term in stage.terms} == {"width", None}
+    recipe.refuse_predictions("tinybert_general")
+    with pytest.raises(ConfigurationError, match="tinybert"):
+        load_recipe("tinybert", STUDENT, TEACHER, {}).refuse_predictions("tinybert")

@@ -112,3 +112,26 @@ def test_canonical_json_has_one_form():
     assert canonical({"b": 1, "a": [True, "é"]}) == '{"a":[true,"é"],"b":1}'.encode()
     with pytest.raises(ValueError, match="JSON"):
         canonical(float("nan"))
+
+
+def test_two_maskings_of_one_text_are_two_rows():
+    def masked(*places: tuple[int, str]) -> Example:
+        return Example.original(
+            "d", ("a b",), changes=tuple(Change(0, at, at + 1, "ab"[at // 2], s) for at, s in places)
+        )
+
+    plain = Example.original("d", ("a b",))
+    rows = [plain, masked((0, "mask")), masked((2, "mask")), masked((0, "random")), masked((0, "mask"), (2, "kept"))]
+    assert len({row.id for row in rows}) == len(rows)
+    assert masked().id == plain.id
+    copies = [plain.copy(plain.texts, strategy="s", draw=0, changes=row.changes) for row in rows[1:]]
+    assert len({copy.id for copy in copies}) == len(copies)
+    assert [copy.masks for copy in copies] == [row.changes for row in rows[1:]]
+
+
+def test_changes_that_mask_nothing_leave_the_id_alone():
+    plain = Example.original("d", ("a b",))
+    change = Change(0, 0, 1, "x", "vectors")
+    first, second = (plain.copy(("a b",), strategy="s", draw=0, changes=changes) for changes in ((), (change,)))
+    assert first.id == second.id
+    assert second.masks == ()
