@@ -5,7 +5,7 @@ from typing import Self
 
 from schemas.digest import identity
 
-Label = int | float | None
+Label = int | float | tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Span:
 class Example:
     """One row: an original as read, or a copy made from one.
 
-    `label` is a class index or a number, `None` where the teacher is to label the row. `count` says how many identical
-    rows of the input this one stands for. An original is its own `origin`.
+    `label` is a class index, a number, or the sorted indices of all labels that fit; `None` where the teacher is to
+    label the row, and where its words have classes of their own, in `spans`. `count` says how many identical rows of
+    the input this one stands for. An original is its own `origin`.
     """
 
     id: int
@@ -72,6 +73,11 @@ class Example:
         return replace(
             self, id=key, origin=self.id, texts=texts, strategy=strategy, draw=draw, changes=changes, spans=spans
         )
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody said what the row or its words are."""
+        return self.label is not None or any(span.label is not None for span in self.spans)
 
     @property
     def is_original(self) -> bool:

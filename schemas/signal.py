@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
+
+from schemas.task import Kind
 
 
 class Family(StrEnum):
     """Signals of one tensor family share a group of the cache."""
 
     LOGITS = "logits"
+    TOKEN_LOGITS = "token_logits"
     HIDDEN = "hidden"
     ATTENTION = "attention"
 
@@ -42,6 +46,22 @@ class Column:
 def logits() -> Signal:
     """Return the signal of the classifier's outputs before softmax, `classes` numbers a row."""
     return Signal(Family.LOGITS)
+
+
+def token_logits() -> Signal:
+    """Return the signal of a token classifier's outputs before softmax, `classes` numbers at every token."""
+    return Signal(Family.TOKEN_LOGITS, at="token")
+
+
+def answer_of(kind: Kind) -> Signal:
+    """Return the signal that is a model's answer to a kind of task."""
+    match kind:
+        case Kind.CLASSIFICATION | Kind.REGRESSION | Kind.MULTI_LABEL:
+            return logits()
+        case Kind.TOKEN_CLASSIFICATION:
+            return token_logits()
+        case _:
+            assert_never(kind)
 
 
 def hidden(layer: int) -> Signal:
