@@ -28,7 +28,7 @@ class Label:
 
 
 def label() -> Label:
-    """Return the target that is the row's label: a class index, or a number for a regression."""
+    """Return the target that is the row's label: a class, a number, a 1 or 0 for every class, or classes of words."""
     return Label()
 
 

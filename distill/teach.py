@@ -11,6 +11,8 @@ import torch
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.tokens import Encoded, Tokenizer
+from distill.words import places_of
+from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
 from schemas.cache import Cache
@@ -19,6 +21,7 @@ from schemas.group import Group, ShardWriter
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
 from schemas.signal import Signal
+from schemas.task import Kind
 from schemas.work import Work
 
 TOKEN_SETTINGS = ("tokenizer", "max_length")
@@ -92,13 +95,15 @@ class ShardTeacher:
         """Return a shard's rows with their token ids; write them where they are not there yet."""
         table = self.cache.group(ROWS).read_shard(side)
         ids = table.column("id").to_numpy()
-        encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()])
+        kind = self.encoder.kind
+        words = list(map(places_of, rows_group.examples(table))) if kind is Kind.TOKEN_CLASSIFICATION else None
+        encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()], words)
         settings = self.token_settings
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):
-            with self.token_group.writer(side.shard, tokens.SCHEMA) as writer:
+            with self.token_group.writer(side.shard, tokens.schema(kind)) as writer:
                 for start in range(0, len(ids), 1024):
                     part = slice(start, start + 1024)
-                    writer.write(tokens.to_batch(ids[part], encoded.input_ids[part], encoded.token_type_ids[part]))
+                    writer.write(tokens.to_batch(kind, ids[part], *(column[part] for column in encoded.columns)))
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
                 writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
         return ShardOfRows(ids, encoded)

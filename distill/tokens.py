@@ -6,17 +6,24 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from distill.words import Place, first_pieces
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids and segments of some rows, and how many rows were cut."""
+    """Ids and segments of some rows, how many rows were cut, and the first piece of every word where words count."""
 
     input_ids: list[list[int]]
     token_type_ids: list[list[int]]
     cut: int
+    first_pieces: list[list[int]] | None = None
+
+    @property
+    def columns(self) -> tuple[list[list[int]], ...]:
+        """What the token group keeps of the rows."""
+        return (self.input_ids, self.token_type_ids, *([] if self.first_pieces is None else [self.first_pieces]))
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,13 @@ class Tokenizer:
         """Id of the padding token."""
         return self.backend.pad_token_id
 
-    def encode(self, texts: Sequence[tuple[str, ...]]) -> Encoded:
-        """Encode single texts or pairs, cut to the longest length from the end of the longer text."""
+    def encode(self, texts: Sequence[tuple[str, ...]], words: Sequence[Sequence[Place]] | None = None) -> Encoded:
+        """Encode single texts or pairs, cut to the longest length from the end of the longer text.
+
+        `words` are the places of the words of every row where the model judges words.
+        """
         if not texts:
-            return Encoded([], [], 0)
+            return Encoded([], [], 0, None if words is None else [])
         columns = [list(column) for column in zip(*texts, strict=True)]
         encoded = self.backend(
             *columns,
@@ -67,4 +77,7 @@ class Tokenizer:
             split_special_tokens=True,
         )
         cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
-        return Encoded(encoded["input_ids"], encoded["token_type_ids"], cut)
+        found = None
+        if words is not None:
+            found = [first_pieces(e.offsets, places) for e, places in zip(encoded.encodings, words, strict=True)]
+        return Encoded(encoded["input_ids"], encoded["token_type_ids"], cut, found)

@@ -31,7 +31,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
-from schemas.signal import Signal, logits
+from schemas.signal import Signal, answer_of
 from schemas.store import existing_parent
 
 LONG = 600.0
@@ -80,6 +80,7 @@ class Planner:
         self.configuration = run.configuration
         self.cache = Cache(run.configuration.cache_path)
         self.workers = run.configuration.workers.count or cores()
+        self.kind = run.configuration.task.kind
         self.copies = 0
         self.warnings: list[str] = []
 
@@ -116,7 +117,8 @@ class Planner:
         """The teacher as workers load it."""
         if self.configuration.base_teacher is None:
             return Encoder.load(self.checkpoint, self.configuration.task)
-        return Encoder(load_model(self.checkpoint, **self.configuration.task.model_labels())[0].eval())
+        model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
+        return Encoder(model.eval(), self.kind)
 
     @cached_property
     def batches(self) -> list[Batch]:
@@ -208,7 +210,7 @@ class Planner:
         """Make the teacher, on the rows that were read."""
         settings = self.configuration.fine_tuning
         steps = math.ceil(settings.epochs * self.kept / settings.batch)
-        seconds = 3 * self.forward_seconds({logits()}) * settings.batch / len(self.sample) * steps
+        seconds = 3 * self.forward_seconds({answer_of(self.kind)}) * settings.batch / len(self.sample) * steps
         state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
         seconds = 0.0 if state == DONE else seconds
         return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)
@@ -216,7 +218,7 @@ class Planner:
     def teaching(self) -> Line:
         """Ask the teacher for the sample, with all signals that the recipe needs."""
         live = self.configuration.train.teacher == "live"
-        signals = {logits()} | (set() if live else {column.signal for column in self.recipe.columns})
+        signals = {answer_of(self.kind)} | (set() if live else {column.signal for column in self.recipe.columns})
         identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
         groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
         tokens = self.grown * self.lengths.mean()
@@ -240,7 +242,7 @@ class Planner:
         steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
         student = student_shape(self.configuration.student, self.checkpoint, self.configuration.task)
         depth = student.layers / self.encoder.shape.layers
-        step = 3 * depth * self.forward_seconds({logits()}) * settings.batch / len(self.sample)
+        step = 3 * depth * self.forward_seconds({answer_of(self.kind)}) * settings.batch / len(self.sample)
         results = [self.run.output / "students" / arm / "result.json" for arm in settings.arms]
         left = sum(not path.exists() for path in results)
         work = f"{len(settings.arms)} students, {steps:,} steps of {settings.batch} rows each"

@@ -131,7 +131,8 @@ class Run:
 
         settings = self.configuration.train
         student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        return load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+        teacher = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
+        return load_recipe(settings.recipe, student, teacher, settings.dials)
 
     def check(self) -> None:
         """Refuse what only a later stage would find: no labelled rows to make a teacher from, or to evaluate on."""
@@ -154,15 +155,16 @@ class Run:
     def teach(self) -> dict[str, Any]:
         """Ask the teacher for every signal the recipe needs; return how many rows were asked and copied."""
         from distill.shape import ModelShape
-        from schemas.signal import logits
+        from schemas.signal import answer_of
 
         self.rows_manifest()
         teach = beam_module("teach").teach
         start = time.monotonic()
-        signals = {column.signal for column in self.recipe().columns} | {logits()}
-        if self.configuration.train.teacher == "live":
-            signals = {logits()}
-        shape = ModelShape.of_checkpoint(self.teacher)
+        kind = self.configuration.task.kind
+        signals = {answer_of(kind)}
+        if self.configuration.train.teacher == "cached":
+            signals |= {column.signal for column in self.recipe().columns}
+        shape = ModelShape.of_checkpoint(self.teacher, kind)
         work = teach(self.configuration, self.teacher, shape, signals, self.engine())
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work
