@@ -16,7 +16,7 @@ from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
 from schemas.signal import Family, Signal, layers_of
-from schemas.task import Kind, Task
+from schemas.task import Kind, Task, Unit, unit_of
 
 Answers = dict[Signal, Float[Tensor, "..."]]
 
@@ -94,13 +94,14 @@ class Encoder:
 
 def architecture(kind: Kind) -> Any:
     """Return the class of transformers that makes and loads models for a kind of task."""
-    match kind:
-        case Kind.CLASSIFICATION | Kind.REGRESSION | Kind.MULTI_LABEL:
+    unit = unit_of(kind)
+    match unit:
+        case Unit.ROW:
             return AutoModelForSequenceClassification
-        case Kind.TOKEN_CLASSIFICATION:
+        case Unit.WORD:
             return AutoModelForTokenClassification
         case _:
-            assert_never(kind)
+            assert_never(unit)
 
 
 def load_model(checkpoint: Checkpoint, kind: Kind, **changes: Any) -> tuple[nn.Module, list[str]]:
@@ -120,7 +121,7 @@ def load_model(checkpoint: Checkpoint, kind: Kind, **changes: Any) -> tuple[nn.M
 def check_head(checkpoint: Checkpoint, kind: Kind) -> None:
     """Refuse a classifier of rows as a teacher of tokens: the two heads may have weights of the same names."""
     names = checkpoint.configuration.get("architectures") or []
-    if kind is Kind.TOKEN_CLASSIFICATION and any(name.endswith("ForSequenceClassification") for name in names):
+    if unit_of(kind) is Unit.WORD and any(name.endswith("ForSequenceClassification") for name in names):
         raise ModelError(
             "a teacher that was fine-tuned for token classification",
             f"{checkpoint.path}: {', '.join(names)}",

@@ -21,7 +21,7 @@ from schemas.group import Group, ShardWriter
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
 from schemas.signal import Signal
-from schemas.task import Kind
+from schemas.task import Unit, unit_of
 from schemas.work import Work
 
 TOKEN_SETTINGS = ("tokenizer", "max_length")
@@ -96,7 +96,7 @@ class ShardTeacher:
         table = self.cache.group(ROWS).read_shard(side)
         ids = table.column("id").to_numpy()
         kind = self.encoder.kind
-        words = list(map(places_of, rows_group.examples(table))) if kind is Kind.TOKEN_CLASSIFICATION else None
+        words = list(map(places_of, rows_group.examples(table))) if unit_of(kind) is Unit.WORD else None
         encoded = self.tokenizer.encode([tuple(texts) for texts in table.column("texts").to_pylist()], words)
         settings = self.token_settings
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):

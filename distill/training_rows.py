@@ -21,7 +21,7 @@ from schemas.group import Group
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.rows import labels
-from schemas.task import Kind, Task
+from schemas.task import Kind, Task, Unit, unit_of
 from schemas.tokens import FIRST_PIECES
 
 
@@ -67,13 +67,13 @@ class TrainingRows:
             token_type_ids=segments.flatten().to_numpy(),
             ends=np.concatenate([[0], np.cumsum(input_ids.value_lengths().to_numpy())]).astype(np.int64),
             padding=padding,
-            words=words_of(rows, encoded, tokens_group) if task.kind is Kind.TOKEN_CLASSIFICATION else None,
+            words=words_of(rows, encoded, tokens_group) if unit_of(task.kind) is Unit.WORD else None,
         )
 
     @classmethod
     def of_examples(cls, examples: Sequence[Example], tokenizer: Tokenizer, task: Task) -> "TrainingRows":
         """Tokenise rows that are in no cache."""
-        places = list(map(places_of, examples)) if task.kind is Kind.TOKEN_CLASSIFICATION else None
+        places = list(map(places_of, examples)) if unit_of(task.kind) is Unit.WORD else None
         encoded = tokenizer.encode([example.texts for example in examples], places)
         found = encoded.first_pieces
         return cls(

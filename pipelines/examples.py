@@ -13,7 +13,7 @@ from pipelines.sentence import sentence_of
 from schemas.configuration import Data
 from schemas.errors import DataError
 from schemas.example import Example, Label
-from schemas.task import Kind, Task
+from schemas.task import Kind, Task, Unit, unit_of
 
 FIRST = 100
 """Rows by which a file's columns are known; in JSON lines not every row need have them all."""
@@ -115,13 +115,14 @@ def missing_column(path: Path, column: str | int, columns: Sequence[str | int], 
 
 def example_of(name: str, task: Task, record: Record) -> tuple[Record, Example] | Reject:
     """Make an example of a record, and return both."""
-    match task.kind:
-        case Kind.CLASSIFICATION | Kind.REGRESSION | Kind.MULTI_LABEL:
+    unit = unit_of(task.kind)
+    match unit:
+        case Unit.ROW:
             example = row_of(name, task, record)
-        case Kind.TOKEN_CLASSIFICATION:
+        case Unit.WORD:
             example = sentence_of(name, task, record)
         case _:
-            assert_never(task.kind)
+            assert_never(unit)
     return example if isinstance(example, Reject) else (record, example)
 
 

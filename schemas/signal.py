@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from schemas.task import Kind
+from schemas.task import Kind, Unit, unit_of
 
 
 class Family(StrEnum):
@@ -55,13 +55,14 @@ def token_logits() -> Signal:
 
 def answer_of(kind: Kind) -> Signal:
     """Return the signal that is a model's answer to a kind of task."""
-    match kind:
-        case Kind.CLASSIFICATION | Kind.REGRESSION | Kind.MULTI_LABEL:
+    unit = unit_of(kind)
+    match unit:
+        case Unit.ROW:
             return logits()
-        case Kind.TOKEN_CLASSIFICATION:
+        case Unit.WORD:
             return token_logits()
         case _:
-            assert_never(kind)
+            assert_never(unit)
 
 
 def hidden(layer: int) -> Signal:

@@ -20,6 +20,24 @@ class Kind(StrEnum):
     TOKEN_CLASSIFICATION = "token_classification"
 
 
+class Unit(StrEnum):
+    """What a model answers for."""
+
+    ROW = "row"
+    WORD = "word"
+
+
+def unit_of(kind: Kind) -> Unit:
+    """Return what a model answers for in a kind of task."""
+    match kind:
+        case Kind.CLASSIFICATION | Kind.REGRESSION | Kind.MULTI_LABEL:
+            return Unit.ROW
+        case Kind.TOKEN_CLASSIFICATION:
+            return Unit.WORD
+        case _:
+            assert_never(kind)
+
+
 class Metric(StrEnum):
     """Metrics of the GLUE tasks, of sets of labels, and of entities."""
 

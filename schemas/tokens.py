@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.group import ID
-from schemas.task import Kind
+from schemas.task import Kind, Unit, unit_of
 
 FIRST_PIECES = "first_pieces"
 
@@ -19,7 +19,7 @@ def schema(kind: Kind) -> pa.Schema:
         pa.field("input_ids", pa.list_(pa.int32()), nullable=False),
         pa.field("token_type_ids", pa.list_(pa.int8()), nullable=False),
     ]
-    if kind is Kind.TOKEN_CLASSIFICATION:
+    if unit_of(kind) is Unit.WORD:
         fields.append(pa.field(FIRST_PIECES, pa.list_(pa.int32()), nullable=False))
     return pa.schema(fields)
 
