@@ -174,7 +174,9 @@ def read_vs_memcpy(bench: Bench) -> float:
     teacher = bench.shard_teacher()
     teacher.teach(bench.side())
     bench.publish(teacher)
-    loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
+    loaded = TrainingRows.of(
+        bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding, TASK
+    )
     signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
     readers = open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity)
     generator = np.random.default_rng(0)
@@ -205,7 +207,9 @@ def offline_vs_live_epoch(bench: Bench) -> float:
     teacher = bench.shard_teacher()
     teacher.teach(bench.side())
     bench.publish(teacher)
-    loaded = TrainingRows.of(bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding)
+    loaded = TrainingRows.of(
+        bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding, TASK
+    )
     student = Student(layers=2)
     shape = make_student(student, bench.teacher, TASK, 0).shape
     recipe = load_recipe("tinybert", shape, teacher.encoder.shape, {})

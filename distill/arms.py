@@ -28,7 +28,8 @@ from schemas.digest import digest
 from schemas.errors import DataError
 from schemas.example import Example
 from schemas.rows import NAME as ROWS
-from schemas.signal import logits
+from schemas.signal import answer_of
+from schemas.task import Task
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Arms:
         """Folder of the students."""
         return self.configuration.output_path / "students"
 
+    @property
+    def task(self) -> Task:
+        """What texts and labels mean."""
+        return self.configuration.task
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The teacher's tokenizer, which is every student's too."""
@@ -72,15 +78,15 @@ class Arms:
     @cached_property
     def test(self) -> HeldOut:
         """The rows a report is about, as models read them."""
-        return HeldOut.of(self.splits.test, self.tokenizer, accelerator())
+        return HeldOut.of(self.splits.test, self.tokenizer, self.task, accelerator())
 
     def run(self) -> list[ArmResult]:
         """Evaluate the teacher and train the arms; finished arms are read, not trained again."""
         use_all_cores()
         cache = Cache(self.configuration.cache_path)
         group = tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length)
-        rows = TrainingRows.of(cache, group, self.tokenizer.padding)
-        dev = HeldOut.of(self.splits.dev, self.tokenizer, accelerator())
+        rows = TrainingRows.of(cache, group, self.tokenizer.padding, self.task)
+        dev = HeldOut.of(self.splits.dev, self.tokenizer, self.task, accelerator())
         wanted = [arm for arm in self.configuration.train.arms if arm != "distilled+augmented" or has_copies(rows)]
         todo = [self.todo(name, rows, cache) for name in wanted]
         # What does not fit is said before the first arm is trained, not after.
@@ -95,15 +101,14 @@ class Arms:
     def seconds_per_row(self, results: Sequence[ArmResult]) -> list[float]:
         """Time the models of all arms side by side."""
         folders = [self.teacher.path, *(self.folder / result.name for result in results[1:])]
-        encoders = [Encoder.load(Checkpoint(folder), self.configuration.task) for folder in folders]
+        encoders = [Encoder.load(Checkpoint(folder), self.task) for folder in folders]
         for encoder in encoders:
             encoder.model.to(accelerator())
         return seconds_per_row(encoders, self.test)
 
     def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
         """Compare the trained arms on the test rows."""
-        labels = np.array([example.label for example in self.splits.test], np.float64)
-        return compare(results, self.folder, labels, self.configuration.seed)
+        return compare(results, self.folder, self.test.judge, self.configuration.seed)
 
     def evaluate_teacher(self) -> ArmResult:
         """Evaluate the teacher, unless that was done."""
@@ -111,9 +116,9 @@ class Arms:
         path = self.folder / "teacher"
         if (done := finished(path, input)) is not None:
             return done
-        encoder = Encoder.load(self.teacher, self.configuration.task)
+        encoder = Encoder.load(self.teacher, self.task)
         encoder.model.to(accelerator())
-        found = evaluate(encoder, self.configuration.task, self.test, self.configuration.seed)
+        found = evaluate(encoder, self.test, self.configuration.seed)
         return finish(path, ArmResult.of("teacher", input, found), found)
 
     def todo(self, name: str, rows: TrainingRows, cache: Cache) -> "ArmResult | Todo":
@@ -128,7 +133,7 @@ class Arms:
         """Train and evaluate one student."""
         name, recipe, path = todo.name, todo.recipe, self.folder / todo.name
         configuration = self.configuration
-        student = make_student(configuration.student, self.teacher, configuration.task, configuration.seed)
+        student = make_student(configuration.student, self.teacher, self.task, configuration.seed)
         teacher = self.teacher_for(recipe, rows, cache)
         wanted = needs_labels(recipe) and recipe.columns
         labelled = label_by_teacher(rows, teacher, accelerator()) if wanted else rows
@@ -136,7 +141,7 @@ class Arms:
         trainer = Trainer(
             student=student,
             recipe=recipe,
-            teacher_shape=ModelShape.of_checkpoint(self.teacher),
+            teacher_shape=ModelShape.of_checkpoint(self.teacher, self.task.kind),
             teacher=teacher,
             rows=labelled,
             chosen=chosen,
@@ -145,11 +150,11 @@ class Arms:
             seed=configuration.seed,
             folder=path,
             input=todo.input,
-            evaluate=lambda encoder: value(encoder, configuration.task, dev),
+            evaluate=lambda encoder: value(encoder, dev),
             progress=self.progress(name),
         )
         progress = trainer.run()
-        found = evaluate(student, configuration.task, self.test, configuration.seed)
+        found = evaluate(student, self.test, configuration.seed)
         save_model(student, self.teacher, path)
         result = finish(path, ArmResult.of(name, todo.input, found, todo.steps, progress.best_step), found)
         trainer.state.clear()
@@ -158,8 +163,8 @@ class Arms:
     def recipe_of(self, name: str) -> Recipe:
         """Return the recipe of an arm: the configured one, or labels alone."""
         settings = self.configuration.train
-        student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        teacher = ModelShape.of_checkpoint(self.teacher)
+        student = student_shape(self.configuration.student, self.teacher, self.task)
+        teacher = ModelShape.of_checkpoint(self.teacher, self.task.kind)
         if name == "scratch":
             recipe = load_recipe("finetune", student, teacher, {})
         else:
@@ -171,9 +176,9 @@ class Arms:
         signals = {column.signal for column in recipe.columns}
         if signals and needs_labels(recipe):
             # Rows without a label get the teacher's.
-            signals.add(logits())
+            signals.add(answer_of(self.task.kind))
         if self.configuration.train.teacher == "live" and signals:
-            encoder = Encoder.load(self.teacher, self.configuration.task)
+            encoder = Encoder.load(self.teacher, self.task)
             encoder.model.to(accelerator())
             return LiveTeacher(encoder)
         return CachedTeacher(
@@ -182,9 +187,9 @@ class Arms:
 
     def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teacher: Teacher) -> np.ndarray:
         """Return the numbers of the rows an arm learns from."""
-        usable = np.ones(len(rows.ids), bool) if name == "distilled+augmented" else rows.is_original
+        usable = rows.has_answers if name == "distilled+augmented" else rows.has_answers & rows.is_original
         if needs_labels(recipe):
-            usable = usable & ~np.isnan(rows.labels)
+            usable = usable & rows.is_labelled
         if isinstance(teacher, CachedTeacher) and teacher.readers:
             usable = usable & teacher.kept({column.signal for column in recipe.columns})
         if not usable.any():

@@ -8,15 +8,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from distill.words import Words
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids of some rows, padded to the longest; `rows` are their numbers in the cache or data set."""
+    """Token ids of some rows, padded to the longest; `rows` are their numbers in the cache or data set.
+
+    `first_pieces` says where in the packed tokens words begin, where words are judged.
+    """
 
     rows: np.ndarray
     input_ids: Int[Tensor, "rows length"]
     token_type_ids: Int[Tensor, "rows length"]
     lengths: np.ndarray
+    first_pieces: Int[Tensor, " words"] | None = None
 
     @classmethod
     def of(
@@ -27,6 +33,7 @@ class Batch:
         *,
         padding: int,
         device: torch.device | str = "cpu",
+        words: Words | None = None,
     ) -> "Batch":
         """Pad ragged rows with the id `padding`."""
         lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)
@@ -35,7 +42,8 @@ class Batch:
         for i, (row_ids, row_segments) in enumerate(zip(input_ids, token_type_ids, strict=True)):
             ids[i, : len(row_ids)] = row_ids
             segments[i, : len(row_segments)] = row_segments
-        return cls(rows, torch.from_numpy(ids).to(device), torch.from_numpy(segments).to(device), lengths)
+        firsts = None if words is None else torch.from_numpy(words.positions(rows, lengths)).to(device)
+        return cls(rows, torch.from_numpy(ids).to(device), torch.from_numpy(segments).to(device), lengths, firsts)
 
     @property
     def is_padded(self) -> bool:
@@ -51,6 +59,11 @@ class Batch:
     def pack_tokens(self, values: Float[Tensor, "rows length width"]) -> Float[Tensor, "tokens width"]:
         """Return the vectors of real tokens, row after row."""
         return values[self.mask] if self.is_padded else values.flatten(0, 1)
+
+    def at_words(self, values: Float[Tensor, "tokens width"]) -> Float[Tensor, "words width"]:
+        """Return what packed vectors are at the first pieces of words."""
+        assert self.first_pieces is not None, "only rows of a token classification have words"
+        return values[self.first_pieces]
 
     def pack_pairs(self, values: Float[Tensor, "rows heads length length"]) -> Float[Tensor, " numbers"]:
         """Return the numbers of pairs of real tokens, row after row, each row's heads one after another."""

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import BaseModel
 
 from distill.arm_result import ArmResult, defined
-from distill.metrics import difference
-from schemas.task import Metric
+from distill.judge import Judge
 
 PAIRS = (("distilled", "scratch"), ("distilled+augmented", "distilled"), ("distilled+augmented", "scratch"))
 """What a report answers: did distillation help, did augmentation help further, did both together."""
@@ -24,9 +22,7 @@ class Comparison(BaseModel):
     interval: tuple[float | None, float | None]
 
 
-def compare(
-    results: Sequence[ArmResult], folder: Path, labels: Float[np.ndarray, " rows"], seed: int
-) -> list[Comparison]:
+def compare(results: Sequence[ArmResult], folder: Path, judge: Judge, seed: int) -> list[Comparison]:
     """Compare the arms that were trained, by the predictions that lie in their folders."""
     arms = {result.name: result for result in results}
     found = []
@@ -34,7 +30,7 @@ def compare(
         if name not in arms or against not in arms:
             continue
         first, second = (np.load(folder / each / "predictions.npy", allow_pickle=False) for each in (name, against))
-        observed, (low, high) = difference(Metric(arms[name].metric), first, second, labels, seed=seed)
+        observed, (low, high) = judge.difference(first, second, seed=seed)
         found.append(
             Comparison(name=name, against=against, difference=defined(observed), interval=(defined(low), defined(high)))
         )

@@ -1,14 +1,14 @@
-"""Encoders: any BERT-like classifier, teacher or student, read by the same signals."""
+"""Encoders: any BERT-like classifier of rows or of tokens, teacher or student, read by the same signals."""
 
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from distill.attention import IMPLEMENTATION, capture_scores
 from distill.batch import Batch
@@ -16,16 +16,17 @@ from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
 from schemas.signal import Family, Signal, layers_of
-from schemas.task import Kind, Task
+from schemas.task import Kind, Task, Unit, unit_of
 
 Answers = dict[Signal, Float[Tensor, "..."]]
 
 
 @dataclass
 class Encoder:
-    """A classifier and the way signals are read off it."""
+    """A classifier, the kind of task it is for, and the way signals are read off it."""
 
     model: Any
+    kind: Kind
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, task: Task) -> "Encoder":
@@ -33,9 +34,10 @@ class Encoder:
 
         Raises `ModelError` for a head that was just initialised, and for labels in another order than the task's.
         """
-        model, missing = load_model(checkpoint, body_or_classifier(task))
+        check_head(checkpoint, task.kind)
+        model, missing = load_model(checkpoint, task.kind)
         if task.kind is Kind.NONE:
-            return cls(whole_body(checkpoint, model, missing).eval())
+            return cls(whole_body(checkpoint, model, missing).eval(), task.kind)
         if missing:
             raise ModelError(
                 "a fine-tuned teacher with a trained head",
@@ -43,12 +45,12 @@ class Encoder:
                 f"fine-tune it first: `teacher: finetune {checkpoint.path}`",
             )
         check_labels(checkpoint, model.config, task)
-        return cls(model.eval())
+        return cls(model.eval(), task.kind)
 
     @property
     def shape(self) -> ModelShape:
         """Shape of the model."""
-        return ModelShape.of(self.model.config)
+        return ModelShape.of(self.model.config, self.kind)
 
     @property
     def device(self) -> torch.device:
@@ -58,8 +60,8 @@ class Encoder:
     def read(self, batch: Batch, signals: Collection[Signal]) -> Answers:
         """Run the model once and return the signals, packed.
 
-        Logits are [rows, classes], hidden states [tokens, width], attention scores flat: row after row, heads one after
-        another, length times length numbers each. All are float32.
+        Logits are [rows, classes], those of tokens [tokens, classes], hidden states [tokens, width], attention scores
+        flat: row after row, heads one after another, length times length numbers each. All are float32.
         """
         wanted = frozenset(signals)
         hidden_layers = layers_of(wanted, Family.HIDDEN)
@@ -67,12 +69,18 @@ class Encoder:
             output = self.model(**self.inputs(batch), output_hidden_states=bool(hidden_layers))
         answers: Answers = {}
         for signal in wanted:
-            if signal.family is Family.LOGITS:
-                answers[signal] = output.logits.float()
-            elif signal.family is Family.HIDDEN:
-                answers[signal] = batch.pack_tokens(output.hidden_states[signal.layer]).float()
-            else:
-                answers[signal] = batch.pack_pairs(scores[signal.layer or 0]).float()
+            match signal.family:
+                case Family.LOGITS:
+                    found = output.logits
+                case Family.TOKEN_LOGITS:
+                    found = batch.pack_tokens(output.logits)
+                case Family.HIDDEN:
+                    found = batch.pack_tokens(output.hidden_states[signal.layer])
+                case Family.ATTENTION:
+                    found = batch.pack_pairs(scores[signal.layer or 0])
+                case _:
+                    assert_never(signal.family)
+            answers[signal] = found.float()
         return answers
 
     def inputs(self, batch: Batch) -> dict[str, Tensor | None]:
@@ -86,9 +94,18 @@ class Encoder:
         return inputs
 
 
-def body_or_classifier(task: Task) -> Any:
-    """Return what a task's models are made by: without labels there is no head."""
-    return AutoModel if task.kind is Kind.NONE else AutoModelForSequenceClassification
+def architecture(kind: Kind) -> Any:
+    """Return the class of transformers that makes and loads models for a kind of task."""
+    unit = unit_of(kind)
+    match unit:
+        case Unit.ROW:
+            return AutoModelForSequenceClassification
+        case Unit.WORD:
+            return AutoModelForTokenClassification
+        case Unit.NOTHING:
+            return AutoModel
+        case _:
+            assert_never(unit)
 
 
 def whole_body(checkpoint: Checkpoint, model: nn.Module, missing: Sequence[str]) -> nn.Module:
@@ -99,14 +116,9 @@ def whole_body(checkpoint: Checkpoint, model: nn.Module, missing: Sequence[str])
     return model
 
 
-def load_model(
-    checkpoint: Checkpoint, kind: Any = AutoModelForSequenceClassification, **changes: Any
-) -> tuple[nn.Module, list[str]]:
-    """Load a model in fp32 from safetensors, a classifier unless told otherwise.
-
-    Returns it and the names of weights that were not in the file.
-    """
-    model, report = kind.from_pretrained(
+def load_model(checkpoint: Checkpoint, kind: Kind, **changes: Any) -> tuple[nn.Module, list[str]]:
+    """Load a model in fp32 from safetensors; return it and the names of weights that were not in the file."""
+    model, report = architecture(kind).from_pretrained(
         checkpoint.path,
         dtype=torch.float32,
         attn_implementation=IMPLEMENTATION,
@@ -116,6 +128,17 @@ def load_model(
         **changes,
     )
     return model, sorted(report["missing_keys"])
+
+
+def check_head(checkpoint: Checkpoint, kind: Kind) -> None:
+    """Refuse a classifier of rows as a teacher of tokens: the two heads may have weights of the same names."""
+    names = checkpoint.configuration.get("architectures") or []
+    if unit_of(kind) is Unit.WORD and any(name.endswith("ForSequenceClassification") for name in names):
+        raise ModelError(
+            "a teacher that was fine-tuned for token classification",
+            f"{checkpoint.path}: {', '.join(names)}",
+            "name another teacher, or make one: `teacher: finetune <model>`",
+        )
 
 
 def check_labels(checkpoint: Checkpoint, configuration: Any, task: Task) -> None:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Num
 
 from distill.batch import Batch
+from distill.decision import decided
 from distill.encoder import Encoder
-from distill.metrics import interval, score
+from distill.judge import Judge, judge_of
 from distill.tokens import Tokenizer
+from distill.training_rows import TrainingRows
+from distill.words import NONE
 from schemas.example import Example
-from schemas.signal import logits
-from schemas.task import Kind, Task
+from schemas.signal import answer_of
+from schemas.task import Metric, Task
 
 ROWS_PER_BATCH = 32
 TIMED_BATCHES = 8
@@ -23,31 +26,28 @@ TIMED_ROUNDS = 3
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labelled rows, tokenised, in batches of similar length."""
+    """Labelled rows, tokenised, in batches of similar length, and who judges what is said of them."""
 
+    rows: TrainingRows
     batches: tuple[Batch, ...]
-    labels: np.ndarray
+    metric: Metric
+    judge: Judge
 
     @classmethod
-    def of(cls, examples: Sequence[Example], tokenizer: Tokenizer, device: torch.device | str = "cpu") -> "HeldOut":
-        """Tokenise rows; the order of `labels` is that of the examples."""
-        encoded = tokenizer.encode([example.texts for example in examples])
-        ids = [np.array(row, np.int64) for row in encoded.input_ids]
-        segments = [np.array(row, np.int64) for row in encoded.token_type_ids]
-        by_length = np.argsort([len(row) for row in ids], kind="stable")
+    def of(
+        cls, examples: Sequence[Example], tokenizer: Tokenizer, task: Task, device: torch.device | str = "cpu"
+    ) -> "HeldOut":
+        """Tokenise rows; predictions for them are in the order of the examples."""
+        rows = TrainingRows.of_examples(examples, tokenizer, task)
+        by_length = np.argsort(rows.lengths, kind="stable")
         parts = [by_length[i : i + ROWS_PER_BATCH] for i in range(0, len(by_length), ROWS_PER_BATCH)]
-        batches = tuple(
-            Batch.of(
-                rows, [ids[i] for i in rows], [segments[i] for i in rows], padding=tokenizer.padding, device=device
-            )
-            for rows in parts
-        )
-        return cls(batches, np.array([example.label for example in examples], np.float64))
+        batches = tuple(rows.batch(part, device) for part in parts)
+        return cls(rows, batches, task.metric, judge_of(task, rows))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model on the held-out rows; `predictions` are class indices or numbers, in the rows' order."""
+    """One model on the held-out rows; `predictions` are in the rows' order: see `predictions`."""
 
     metric: str
     value: float
@@ -57,17 +57,25 @@ class Evaluation:
     predictions: np.ndarray
 
 
-def outputs(encoder: Encoder, held_out: HeldOut) -> Float[np.ndarray, "rows classes"]:
-    """Return the model's logits in the rows' order."""
-    model = encoder.model
-    training = model.training
-    model.eval()
-    answers = np.empty((len(held_out.labels), encoder.shape.classes), np.float32)
+def predictions(encoder: Encoder, held_out: HeldOut) -> Num[np.ndarray, "units *classes"]:
+    """Return what a model says of rows, or of words one row after another: see `decided`; `NONE` of words cut away."""
+    rows, signal = held_out.rows, answer_of(encoder.kind)
+    training = encoder.model.training
+    encoder.model.eval()
+    if rows.words is None:
+        answers = np.empty((len(rows.ids), encoder.shape.classes), np.float32)
+    else:
+        answers = np.full((len(rows.words.labels), encoder.shape.classes), np.nan, np.float32)
     with torch.no_grad():
         for batch in held_out.batches:
-            answers[batch.rows] = encoder.read(batch, [logits()])[logits()].cpu().numpy()
-    model.train(training)
-    return answers
+            said = encoder.read(batch, [signal])[signal]
+            if rows.words is None:
+                answers[batch.rows] = said.cpu().numpy()
+            else:
+                answers[rows.words.numbers(batch.rows)] = batch.at_words(said).cpu().numpy()
+    encoder.model.train(training)
+    found = decided(encoder.kind, answers)
+    return found if rows.words is None else np.where(rows.words.first_pieces == NONE, NONE, found)
 
 
 def seconds_per_row(encoders: Sequence[Encoder], held_out: HeldOut) -> list[float]:
@@ -84,30 +92,26 @@ def seconds_per_row(encoders: Sequence[Encoder], held_out: HeldOut) -> list[floa
             for i, encoder in enumerate(encoders):
                 start = time.perf_counter()
                 for batch in some:
-                    encoder.read(batch, [logits()])[logits()].cpu()
+                    signal = answer_of(encoder.kind)
+                    encoder.read(batch, [signal])[signal].cpu()
                 # The first round only warms up.
                 best[i] = min(best[i], time.perf_counter() - start) if round else best[i]
     return [seconds / rows for seconds in best]
 
 
-def predictions(task: Task, answers: Float[np.ndarray, "rows classes"]) -> np.ndarray:
-    """Turn logits into class indices, or into numbers for a regression."""
-    return answers.argmax(-1) if task.kind is Kind.CLASSIFICATION else answers[:, 0]
-
-
-def value(encoder: Encoder, task: Task, held_out: HeldOut) -> float:
+def value(encoder: Encoder, held_out: HeldOut) -> float:
     """Return the task's metric alone."""
-    return score(task.metric, predictions(task, outputs(encoder, held_out)), held_out.labels)
+    return held_out.judge.score(predictions(encoder, held_out))
 
 
-def evaluate(encoder: Encoder, task: Task, held_out: HeldOut, seed: int) -> Evaluation:
+def evaluate(encoder: Encoder, held_out: HeldOut, seed: int) -> Evaluation:
     """Return the task's metric with a 95 % bootstrap interval over rows, and what the model costs."""
-    predicted = predictions(task, outputs(encoder, held_out))
+    predicted = predictions(encoder, held_out)
     parameters = list(encoder.model.parameters())
     return Evaluation(
-        metric=task.metric.value,
-        value=score(task.metric, predicted, held_out.labels),
-        interval=interval(task.metric, predicted, held_out.labels, seed=seed),
+        metric=held_out.metric.value,
+        value=held_out.judge.score(predicted),
+        interval=held_out.judge.interval(predicted, seed=seed),
         parameters=sum(p.numel() for p in parameters),
         bytes=sum(p.numel() * p.element_size() for p in parameters),
         predictions=predicted,

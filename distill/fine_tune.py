@@ -29,7 +29,7 @@ def fine_tune(
 ) -> Checkpoint:
     """Return the teacher made from a base model; it is made once and kept in the folder of the run."""
     settings = configuration.fine_tuning
-    labelled = [example for example in originals if example.label is not None]
+    labelled = [example for example in originals if example.is_labelled]
     if not labelled:
         raise DataError("labelled rows to fine-tune on", "none", "name a teacher that is fine-tuned already")
     folder = configuration.output_path / "teacher"
@@ -50,31 +50,32 @@ def fine_tune(
         return Checkpoint.find(str(folder))
     use_all_cores()
     tokenizer = Tokenizer.load(base, configuration.teach.max_length)
-    rows = TrainingRows.of_examples(labelled, tokenizer)
+    rows = TrainingRows.of_examples(labelled, tokenizer, configuration.task)
     torch.manual_seed(configuration.seed)
-    model, _ = load_model(base, **configuration.task.model_labels())
-    encoder = Encoder(model)
+    kind = configuration.task.kind
+    model, _ = load_model(base, kind, **configuration.task.model_labels())
+    encoder = Encoder(model, kind)
     dials = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
     recipe = load_recipe("finetune", encoder.shape, encoder.shape, dials)
     training = configuration.train.model_copy(update={"batch": settings.batch})
-    held_out = HeldOut.of(dev, tokenizer, accelerator())
+    held_out = HeldOut.of(dev, tokenizer, configuration.task, accelerator())
     trainer = Trainer(
         student=encoder,
         recipe=recipe,
         teacher_shape=encoder.shape,
         teacher=CachedTeacher([]),
         rows=rows,
-        chosen=np.arange(len(rows.ids)),
+        chosen=np.flatnonzero(rows.has_answers),
         steps=recipe.steps(int(rows.counts.sum()), settings.batch),
         settings=training,
         seed=configuration.seed,
         folder=folder,
         input=input,
-        evaluate=lambda each: value(each, configuration.task, held_out),
+        evaluate=lambda each: value(each, held_out),
         progress=progress("teacher"),
     )
     best = trainer.run()
-    found = evaluate(encoder, configuration.task, held_out, configuration.seed)
+    found = evaluate(encoder, held_out, configuration.seed)
     save_model(encoder, base, folder)
     finish(folder, ArmResult.of("teacher", input, found, sum(trainer.steps), best.best_step), found)
     trainer.state.clear()

@@ -49,7 +49,9 @@ def train_general(
         return done
     use_all_cores()
     tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
-    rows = TrainingRows.of(cache, tokens.name(tokenizer.fingerprint, tokenizer.max_length), tokenizer.padding)
+    rows = TrainingRows.of(
+        cache, tokens.name(tokenizer.fingerprint, tokenizer.max_length), tokenizer.padding, configuration.task
+    )
     student = make_student(configuration.student, checkpoint, configuration.task, configuration.seed)
     teacher = teacher_of(configuration, checkpoint, recipe, rows, cache, identity)
     chosen = np.arange(len(rows.ids))
@@ -58,7 +60,7 @@ def train_general(
     trainer = Trainer(
         student=student,
         recipe=recipe,
-        teacher_shape=ModelShape.of_checkpoint(checkpoint),
+        teacher_shape=ModelShape.of_checkpoint(checkpoint, configuration.task.kind),
         teacher=teacher,
         rows=rows,
         chosen=chosen,

@@ -28,6 +28,13 @@ def squared_error(student: Float[Tensor, "rows 1"], target: Float[Tensor, " rows
     return functional.mse_loss(student.squeeze(-1), target)
 
 
+def binary_cross_entropy(
+    student: Float[Tensor, "rows classes"], target: Float[Tensor, "rows classes"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of a yes or no for every class, 1 or 0 in the target, mean over rows and classes."""
+    return functional.binary_cross_entropy_with_logits(student, target)
+
+
 def soft_cross_entropy(temperature: float = 1.0) -> Loss:
     """Cross-entropy with the teacher's softened answer (Jiao et al., 2020, equation 10).
 
@@ -51,5 +58,32 @@ def kl_divergence(temperature: float) -> Loss:
             reduction="batchmean",
             log_target=True,
         )
+
+    return loss
+
+
+def soft_binary_cross_entropy(temperature: float = 1.0) -> Loss:
+    """Cross-entropy of every class's yes or no with the teacher's softened one, mean over rows and classes.
+
+    The counterpart of `soft_cross_entropy` where classes do not exclude each other: a softmax over the two answers of a
+    class is the sigmoid of its logit.
+    """
+
+    def loss(student: Float[Tensor, "rows classes"], target: Float[Tensor, "rows classes"]) -> Float[Tensor, ""]:
+        return binary_cross_entropy(student / temperature, torch.sigmoid(target / temperature))
+
+    return loss
+
+
+def binary_kl_divergence(temperature: float) -> Loss:
+    """Temperature squared times KL(teacher || student) of every class's yes or no, mean over rows and classes.
+
+    Hinton et al., 2015, section 2, for every class by itself; the mean is the one of `binary_cross_entropy`, so that a
+    weight between the two means what it does with one class a row.
+    """
+    cross_entropy = soft_binary_cross_entropy(temperature)
+
+    def loss(student: Float[Tensor, "rows classes"], target: Float[Tensor, "rows classes"]) -> Float[Tensor, ""]:
+        return temperature**2 * (cross_entropy(student, target) - cross_entropy(target, target))
 
     return loss

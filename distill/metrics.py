@@ -1,18 +1,24 @@
 """Metrics of the GLUE tasks, with bootstrap intervals over rows."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from schemas.task import REGRESSION_METRICS, Metric
+from schemas.task import Metric
 
 NUMBERS_AT_ONCE = 4_000_000
 """Numbers that a bootstrap of correlations holds at a time."""
+
+OfKinds = Callable[
+    [Int[np.ndarray, " kinds"], Int[np.ndarray, " kinds"], Int[np.ndarray, "resamples kinds"]],
+    Float[np.ndarray, " resamples"],
+]
+"""A metric of resamples: true classes, predicted ones, and how often a row of both was drawn."""
 
 
 def score(metric: Metric, predictions: Num[np.ndarray, " rows"], labels: Num[np.ndarray, " rows"]) -> float:
@@ -21,18 +27,28 @@ def score(metric: Metric, predictions: Num[np.ndarray, " rows"], labels: Num[np.
     Undefined are: anything of no rows, Matthews' coefficient of one class, F1 without a positive row, a correlation
     with a constant or a number that is not finite.
     """
-    if metric in REGRESSION_METRICS:
-        return correlation(metric, predictions.astype(np.float64), labels.astype(np.float64))
-    predicted, true = predictions.astype(np.int64), labels.astype(np.int64)
-    if not len(true):
+    if not len(labels):
         return float("nan")
-    if metric is Metric.ACCURACY:
-        return float(accuracy_score(true, predicted))
-    if metric is Metric.F1:
-        return float(f1_score(true, predicted)) if (true == 1).any() or (predicted == 1).any() else float("nan")
-    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
-        return float("nan")
-    return float(matthews_corrcoef(true, predicted))
+    match metric:
+        case Metric.PEARSON | Metric.SPEARMAN | Metric.PEARSON_SPEARMAN:
+            return correlation(metric, predictions.astype(np.float64), labels.astype(np.float64))
+        case Metric.ACCURACY:
+            return float(accuracy_score(labels, predictions))
+        case Metric.F1:
+            positive = (labels == 1).any() or (predictions == 1).any()
+            return float(f1_score(labels, predictions)) if positive else float("nan")
+        case Metric.MATTHEWS:
+            constant = np.ptp(labels) == 0 or np.ptp(predictions) == 0
+            return float("nan") if constant else float(matthews_corrcoef(labels, predictions))
+        case Metric.MICRO_F1 | Metric.MACRO_F1 | Metric.ENTITY_F1:
+            raise not_of_rows(metric)
+        case _:
+            assert_never(metric)
+
+
+def not_of_rows(metric: Metric) -> AssertionError:
+    """Return the error for a metric of sets or entities, which are counted: see `distill/judge.py`."""
+    return AssertionError(f"{metric} is not of one class or number a row")
 
 
 def correlation(metric: Metric, predictions: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"]) -> float:
@@ -98,13 +114,23 @@ def resampled(
     random = np.random.default_rng(seed)
     if not len(labels):
         return np.full((len(systems), resamples), np.nan)
-    if metric in REGRESSION_METRICS:
-        return resampled_correlations(metric, systems, labels, random, resamples)
-    return resampled_classes(metric, systems, labels, random, resamples)
+    match metric:
+        case Metric.PEARSON | Metric.SPEARMAN | Metric.PEARSON_SPEARMAN:
+            return resampled_correlations(metric, systems, labels, random, resamples)
+        case Metric.ACCURACY:
+            return resampled_classes(accuracies, systems, labels, random, resamples)
+        case Metric.F1:
+            return resampled_classes(f1_scores, systems, labels, random, resamples)
+        case Metric.MATTHEWS:
+            return resampled_classes(matthews_coefficients, systems, labels, random, resamples)
+        case Metric.MICRO_F1 | Metric.MACRO_F1 | Metric.ENTITY_F1:
+            raise not_of_rows(metric)
+        case _:
+            assert_never(metric)
 
 
 def resampled_classes(
-    metric: Metric,
+    scores: OfKinds,
     systems: Sequence[Num[np.ndarray, " rows"]],
     labels: Num[np.ndarray, " rows"],
     random: np.random.Generator,
@@ -114,9 +140,8 @@ def resampled_classes(
     rows = np.stack([labels, *systems]).astype(np.int64)
     kinds, counts = np.unique(rows, axis=1, return_counts=True)
     drawn = random.multinomial(len(labels), counts / counts.sum(), size=resamples)
-    of = {Metric.ACCURACY: accuracies, Metric.F1: f1_scores, Metric.MATTHEWS: matthews_coefficients}[metric]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack([of(kinds[0], predicted, drawn) for predicted in kinds[1:]])
+        return np.stack([scores(kinds[0], predicted, drawn) for predicted in kinds[1:]])
 
 
 def accuracies(

@@ -1,7 +1,7 @@
 """Needs: which groups a cache must have for a recipe, and what is wrong with those that it has."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, assert_never
 
 from distill.packed import PackedReader
 from distill.recipe import TEACHER
@@ -43,14 +43,35 @@ def wanted_groups(
         if left.intersection(answers.signals) and not differences(manifest, answers, codec, identity):
             groups.append(answers)
             left.difference_update(answers.signals)
-    for family, width, kept in (
-        (Family.LOGITS, shape.classes, Codec.F32),
-        (Family.HIDDEN, shape.width, codec),
-        (Family.ATTENTION, shape.heads, codec),
-    ):
+    for family in Family:
         if any(signal.family is family for signal in left):
-            groups.append(Answers(TEACHER, family, layers_of(frozenset(left), family), width, kept))
+            layers = layers_of(frozenset(left), family)
+            groups.append(Answers(TEACHER, family, layers, width_of(family, shape), codec_of(family, codec)))
     return groups
+
+
+def width_of(family: Family, shape: ModelShape) -> int:
+    """Return how many numbers a model gives at a place: classes, width or heads."""
+    match family:
+        case Family.LOGITS | Family.TOKEN_LOGITS:
+            return shape.classes
+        case Family.HIDDEN:
+            return shape.width
+        case Family.ATTENTION:
+            return shape.heads
+        case _:
+            assert_never(family)
+
+
+def codec_of(family: Family, configured: Codec) -> Codec:
+    """Return the codec of a family: logits are few and always f32, the others as configured."""
+    match family:
+        case Family.LOGITS | Family.TOKEN_LOGITS:
+            return Codec.F32
+        case Family.HIDDEN | Family.ATTENTION:
+            return configured
+        case _:
+            assert_never(family)
 
 
 def teacher_groups(cache: Cache) -> list[tuple[Manifest, Answers]]:
@@ -61,7 +82,7 @@ def teacher_groups(cache: Cache) -> list[tuple[Manifest, Answers]]:
 
 def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: dict[str, Any]) -> list[str]:
     """Return what a group was written with that is not what is wanted now; logits are always f32."""
-    wanted = {**identity, "codec": Codec.F32.value if answers.family is Family.LOGITS else codec.value}
+    wanted = {**identity, "codec": codec_of(answers.family, codec).value}
     found = manifest.settings
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 

@@ -10,7 +10,7 @@ from distill.batch import Batch
 from distill.encoder import Answers, Encoder
 from distill.recipe import Label, Recipe, Stage, Term
 from distill.shape import ModelShape
-from schemas.signal import Family
+from schemas.signal import Family, Signal
 
 
 class Objective(nn.Module):
@@ -31,22 +31,27 @@ class Objective(nn.Module):
         total = torch.zeros((), device=batch.input_ids.device)
         parts: dict[str, Tensor] = {}
         for term in stage.terms:
-            value = term.loss(self.projected(term, signals), self.target(term, answers, labels))
+            value = term.loss(self.projected(term, batch, signals), self.target(term, batch, answers, labels))
             total = total + term.weight * value
             parts[term.name] = value.detach()
         return total, parts
 
-    def projected(self, term: Term, signals: Answers) -> Tensor:
+    def projected(self, term: Term, batch: Batch, signals: Answers) -> Tensor:
         """Return the student's side of a term."""
-        signal = signals[term.student]
+        signal = compared(signals[term.student], term.student, batch)
         if term.project is None:
             return signal
         assert term.student.family is Family.HIDDEN
         return self.projections[term.project](signal).float()
 
-    def target(self, term: Term, answers: Answers, labels: Tensor | None) -> Tensor:
+    def target(self, term: Term, batch: Batch, answers: Answers, labels: Tensor | None) -> Tensor:
         """Return the target's side of a term."""
         if isinstance(term.target, Label):
             assert labels is not None
             return labels
-        return answers[term.target.signal]
+        return compared(answers[term.target.signal], term.target.signal, batch)
+
+
+def compared(values: Tensor, signal: Signal, batch: Batch) -> Tensor:
+    """Return the part of a signal that losses compare: all of it, of a token classifier's answers those for words."""
+    return batch.at_words(values) if signal.family is Family.TOKEN_LOGITS else values

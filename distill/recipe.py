@@ -28,7 +28,7 @@ class Label:
 
 
 def label() -> Label:
-    """Return the target that is the row's label: a class index, or a number for a regression."""
+    """Return the target that is the row's label: a class, a number, a 1 or 0 for every class, or classes of words."""
     return Label()
 
 
@@ -99,15 +99,12 @@ class Recipe:
         """Teacher columns that some stage reads: what a cache must hold."""
         return frozenset[Column]().union(*(stage.columns for stage in self.stages))
 
-    def refuse_predictions(self, name: str) -> None:
+    def refuse_predictions(self) -> None:
         """Refuse a recipe that raw text has no answer for: without labels there are no logits either."""
-        logits = [term for stage in self.stages for term in stage.terms if term.student.family is Family.LOGITS]
-        if logits:
-            raise ConfigurationError(
-                "a recipe of hidden states and attention, as raw text has no labels to predict",
-                f"train.recipe: `{name}` has {', '.join(term.name for term in logits)}",
-                "set `train.recipe: tinybert_general`, or leave those terms out of your own",
-            )
+        terms = [term for stage in self.stages for term in stage.terms]
+        answers = [term.name for term in terms if term.student.family in (Family.LOGITS, Family.TOKEN_LOGITS)]
+        if answers:
+            raise nothing_to_predict(f"it has {', '.join(answers)}")
 
     def with_learning_rate(self, learning_rate: float | None) -> "Recipe":
         """Return the recipe with one learning rate for all stages, or itself for `None`."""
@@ -178,3 +175,12 @@ def same_heads(terms: Iterable[Term], student: ModelShape, teacher: ModelShape) 
             "set `student.heads`, or a recipe's dial that leaves attention out",
         )
     return tuple(terms)
+
+
+def nothing_to_predict(found: str) -> ConfigurationError:
+    """Return the refusal of a recipe that raw text has no answer for."""
+    return ConfigurationError(
+        "a recipe of hidden states and attention, as raw text has no labels to predict",
+        f"train.recipe: {found}",
+        "set `train.recipe: tinybert_general`, or leave those terms out of your own",
+    )

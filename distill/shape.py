@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from transformers import AutoConfig, PreTrainedConfig
 
 from schemas.checkpoint import Checkpoint
+from schemas.task import Kind
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Blocks, width, attention heads, vocabulary and outputs of an encoder with a classification head."""
+    """Blocks, width, attention heads, vocabulary and outputs of an encoder with a head, and what the head is for."""
 
     layers: int
     width: int
     heads: int
     vocabulary: int
     classes: int
+    kind: Kind = Kind.CLASSIFICATION
 
     @classmethod
-    def of(cls, configuration: PreTrainedConfig) -> "ModelShape":
+    def of(cls, configuration: PreTrainedConfig, kind: Kind) -> "ModelShape":
         """Read the shape from a model's configuration."""
         return cls(
             layers=configuration.num_hidden_layers,
@@ -26,9 +28,10 @@ class ModelShape:
             heads=configuration.num_attention_heads,
             vocabulary=configuration.vocab_size,
             classes=configuration.num_labels or 2,
+            kind=kind,
         )
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: Checkpoint) -> "ModelShape":
+    def of_checkpoint(cls, checkpoint: Checkpoint, kind: Kind) -> "ModelShape":
         """Read the shape of a checkpoint without loading its weights."""
-        return cls.of(AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False))
+        return cls.of(AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False), kind)

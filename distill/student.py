@@ -5,13 +5,13 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from distill.attention import IMPLEMENTATION
-from distill.encoder import Encoder, body_or_classifier, load_model
+from distill.encoder import Encoder, architecture, load_model
 from distill.layer_map import uniform
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Student
 from schemas.errors import ConfigurationError, ModelError
-from schemas.task import Task
+from schemas.task import Kind, Task
 
 FIELDS = {
     "layers": "num_hidden_layers",
@@ -65,7 +65,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> dict[str, int]:
 
 def student_shape(student: Student, teacher: Checkpoint, task: Task) -> ModelShape:
     """Return a student's shape without making it."""
-    return ModelShape.of(student_configuration(student, teacher, task))
+    return ModelShape.of(student_configuration(student, teacher, task), task.kind)
 
 
 def make_student(student: Student, teacher: Checkpoint, task: Task, seed: int) -> Encoder:
@@ -77,18 +77,21 @@ def make_student(student: Student, teacher: Checkpoint, task: Task, seed: int) -
     torch.manual_seed(seed)
     configuration = student_configuration(student, teacher, task)
     if student.start not in ("teacher", "random"):
-        return Encoder(load_model(Checkpoint.find(student.start), body_or_classifier(task), **task.model_labels())[0])
-    model = body_or_classifier(task).from_config(configuration, attn_implementation=IMPLEMENTATION)
+        model, _ = load_model(Checkpoint.find(student.start), task.kind, **task.model_labels())
+        return Encoder(model, task.kind)
+    model = architecture(task.kind).from_config(configuration, attn_implementation=IMPLEMENTATION)
     model.float()
     if student.start == "teacher":
-        take_layers(model, load_model(teacher, body_or_classifier(task))[0])
-    return Encoder(model)
+        take_layers(model, teacher, task.kind)
+    return Encoder(model, task.kind)
 
 
-def take_layers(model: nn.Module, teacher: nn.Module) -> None:
+def take_layers(model: nn.Module, teacher: Checkpoint, kind: Kind) -> None:
     """Copy the teacher's embeddings, head, and the blocks that the uniform map gives each student block."""
-    source = teacher.state_dict()
-    pairs = uniform(ModelShape.of(model.config).layers, ModelShape.of(teacher.config).layers)  # type: ignore[arg-type]
+    loaded, _ = load_model(teacher, kind)
+    source = loaded.state_dict()
+    shapes = (ModelShape.of(each.config, kind) for each in (model, loaded))  # type: ignore[arg-type]
+    pairs = uniform(*(shape.layers for shape in shapes))
     origin = {f".layer.{m - 1}.": f".layer.{n - 1}." for m, n in pairs}
     weights = {}
     for name in model.state_dict():

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.tokens import Encoded, Tokenizer
+from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
 from schemas.cache import Cache
@@ -19,8 +19,8 @@ from schemas.digest import digest
 from schemas.group import Group, ShardWriter
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
-from schemas.rows import examples
 from schemas.signal import Signal
+from schemas.task import Unit, unit_of
 from schemas.work import Work
 
 TOKEN_SETTINGS = ("tokenizer", "max_length")
@@ -45,7 +45,7 @@ class ShardTeacher:
     """A teacher and the groups it fills, a pure function of a shard.
 
     `identity` is what the answers depend on beside rows, layers and codec: teacher, tokenizer, batching, threads.
-    `token_schema` is `tokens.MASKED` where some row of the cache is masked: all shards of a group have its columns.
+    `masked` says that some row of the cache is: all shards of a group of tokens have the same columns.
     """
 
     cache: Cache
@@ -54,7 +54,7 @@ class ShardTeacher:
     groups: tuple[Answers, ...]
     identity: dict[str, Any]
     batch_tokens: int
-    token_schema: pa.Schema = tokens.SCHEMA
+    masked: bool = False
 
     def teach(self, side: SideFile) -> Work:
         """Write a shard's tokens and answers where they are not there yet, copying every answer that is known.
@@ -96,21 +96,15 @@ class ShardTeacher:
         """Return a shard's rows with their token ids; write them where they are not there yet."""
         table = self.cache.group(ROWS).read_shard(side)
         ids = table.column("id").to_numpy()
-        encoded = self.tokenizer.encode_rows(list(examples(table)))
+        kind = self.encoder.kind
+        encoded = self.tokenizer.encode_rows(list(rows_group.examples(table)), words=unit_of(kind) is Unit.WORD)
         settings = self.token_settings
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):
-            with self.token_group.writer(side.shard, self.token_schema) as writer:
+            schema = tokens.schema(kind, masked=self.masked)
+            with self.token_group.writer(side.shard, schema) as writer:
                 for start in range(0, len(ids), 1024):
                     part = slice(start, start + 1024)
-                    masks = (encoded.masked_positions[part], encoded.masked_ids[part])
-                    writer.write(
-                        tokens.to_batch(
-                            ids[part],
-                            encoded.input_ids[part],
-                            encoded.token_type_ids[part],
-                            masks if self.token_schema == tokens.MASKED else None,
-                        )
-                    )
+                    writer.write(tokens.to_batch(schema, ids[part], encoded.columns(part)))
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
                 writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
         return ShardOfRows(ids, encoded)
@@ -148,7 +142,7 @@ class ShardTeacher:
     @property
     def token_settings(self) -> dict[str, Any]:
         """Return what token ids depend on beside rows."""
-        return token_settings(self.identity, self.token_schema)
+        return token_settings(self.identity, masked=self.masked)
 
     @property
     def token_group(self) -> Group:
@@ -227,9 +221,9 @@ def write_block(
     return sum(state != Status.KEPT for state in status)
 
 
-def token_settings(identity: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def token_settings(identity: dict[str, Any], *, masked: bool) -> dict[str, Any]:
     """Return what token ids depend on beside rows; groups without masks say nothing of masking."""
-    masking = {"masking": tokens.MASKING_VERSION} if schema == tokens.MASKED else {}
+    masking = {"masking": tokens.MASKING_VERSION} if masked else {}
     return {**{key: identity[key] for key in TOKEN_SETTINGS}, **masking}
 
 

@@ -1,10 +1,11 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
 from collections.abc import Collection
-from typing import Protocol, runtime_checkable
+from typing import Protocol, assert_never, runtime_checkable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from distill.batch import Batch
 from distill.encoder import Answers, Encoder
@@ -57,10 +58,20 @@ class CachedTeacher:
         for reader, wanted in by_reader.items():
             numbers = reader.read(batch.rows, tuple(wanted))
             for signal, packed in zip(wanted, torch.from_numpy(numbers).to(device).float(), strict=True):
-                shaped = packed if signal.family is Family.ATTENTION else packed.view(-1, reader.answers.width)
-                answers[signal] = shaped
+                answers[signal] = shaped(packed, signal.family, reader.answers.width)
         return answers
 
     def kept(self, signals: Collection[Signal]) -> np.ndarray:
         """Return which rows have answers for all of the signals."""
         return np.logical_and.reduce([self.readers[signal].kept() for signal in signals])
+
+
+def shaped(packed: Tensor, family: Family, width: int) -> Tensor:
+    """Return a signal's numbers in the shape in which an encoder gives them."""
+    match family:
+        case Family.LOGITS | Family.TOKEN_LOGITS | Family.HIDDEN:
+            return packed.view(-1, width)
+        case Family.ATTENTION:
+            return packed
+        case _:
+            assert_never(family)

@@ -3,24 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from transformers import AutoTokenizer
 
+from distill.words import first_pieces, places_of
 from schemas.checkpoint import Checkpoint
 from schemas.digest import identity
 from schemas.errors import ModelError
-from schemas.example import MASK, RANDOM, Change, Example
-from schemas.tokens import NO_ID
+from schemas.example import KEPT, RANDOM, Change, Example
+from schemas.tokens import FIRST_PIECES, NO_ID
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids and segments of some rows, and how many rows were cut.
+    """Ids and segments of some rows, how many rows were cut, and what else is known of their ids.
 
     `masked_positions` and `masked_ids` say of each row which of its ids are masked and what truly stands there,
-    `NO_ID` where one mask hides several pieces; they are empty lists where no row was asked to be masked.
+    `NO_ID` where one mask hides several pieces. `first_pieces` are those of every word, where words count.
     """
 
     input_ids: list[list[int]]
@@ -28,6 +29,25 @@ class Encoded:
     cut: int
     masked_positions: list[list[int]] = field(default_factory=list)
     masked_ids: list[list[int]] = field(default_factory=list)
+    first_pieces: list[list[int]] | None = None
+
+    def append(self, input_ids: list[int], segments: list[int]) -> None:
+        """Add a row of which nothing is masked, and whose words do not count."""
+        self.input_ids.append(input_ids)
+        self.token_type_ids.append(segments)
+        self.masked_positions.append([])
+        self.masked_ids.append([])
+
+    def columns(self, part: slice) -> dict[str, list[list[int]]]:
+        """Return some rows as columns of a group of tokens, by name."""
+        every = {
+            "input_ids": self.input_ids,
+            "token_type_ids": self.token_type_ids,
+            FIRST_PIECES: self.first_pieces or [],
+            "masked_positions": self.masked_positions,
+            "masked_ids": self.masked_ids,
+        }
+        return {name: column[part] for name, column in every.items()}
 
 
 @dataclass(frozen=True)
@@ -73,49 +93,36 @@ class Tokenizer:
         cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
         return Encoded(encoded["input_ids"], encoded["token_type_ids"], cut)
 
-    def encode_rows(self, examples: Sequence[Example]) -> Encoded:
-        """Encode rows with their masked positions frozen into the ids.
+    def encode_rows(self, examples: Sequence[Example], *, words: bool = False) -> Encoded:
+        """Encode rows with their masked positions frozen into the ids, and say where words begin if that is asked.
 
         Pieces under a mask become one mask id, pieces under a random position one ordinary piece drawn by the row's id
         and the place, kept ones stay. A mask in what is cut off is gone.
         """
-        plain = self.encode([example.texts for example in examples])
-        masked = [row for row, example in enumerate(examples) if example.masks]
-        positions: list[list[int]] = [[] for _ in examples]
-        truth: list[list[int]] = [[] for _ in examples]
-        encodings = self.call([examples[row].texts for row in masked]).encodings if masked else []
-        for row, encoding in zip(masked, encodings, strict=True):
-            ids, segments = plain.input_ids[row], plain.token_type_ids[row]
-            found = self.masked(examples[row], ids, segments, pieces_of(encoding))
-            plain.input_ids[row], plain.token_type_ids[row], positions[row], truth[row] = found
-        return Encoded(plain.input_ids, plain.token_type_ids, plain.cut, positions, truth)
-
-    def masked(
-        self, example: Example, ids: list[int], segments: list[int], pieces: "list[Piece]"
-    ) -> tuple[list[int], list[int], list[int], list[int]]:
-        """Return a row's ids and segments after masking, the masked positions among them, and the true ids there."""
-        under: dict[int, Change] = {}
-        for change in example.masks:
-            hidden = [i for i, piece in enumerate(pieces) if overlaps(piece, change)]
-            under |= {i: change for i in hidden if i not in under}
-        kept_ids: list[int] = []
-        kept_segments: list[int] = []
-        positions: list[int] = []
-        truth: list[int] = []
-        last: Change | None = None
-        for i, (piece, segment) in enumerate(zip(ids, segments, strict=True)):
-            change = under.get(i)
-            replaces = change is not None and change.source in (MASK, RANDOM)
-            if replaces and change is last:
-                truth[-1] = NO_ID
+        if not examples:
+            return Encoded([], [], 0, first_pieces=[] if words else None)
+        encoded = self.call([example.texts for example in examples])
+        rows = Encoded([], [], sum(bool(each.overflowing) for each in encoded.encodings), [], [], [] if words else None)
+        for example, encoding in zip(examples, encoded.encodings, strict=True):
+            if not example.masks and rows.first_pieces is None:
+                rows.append(encoding.ids, encoding.type_ids)
                 continue
-            last = change
-            if change is not None:
-                positions.append(len(kept_ids))
-                truth.append(piece)
-            kept_ids.append(self.replacement(example, change) if change is not None and replaces else piece)
-            kept_segments.append(segment)
-        return kept_ids, kept_segments, positions, truth
+            shown = slots(encoding, example.masks)
+            rows.input_ids.append([self.reads(example, slot, encoding.ids[slot.piece]) for slot in shown])
+            rows.token_type_ids.append([encoding.type_ids[slot.piece] for slot in shown])
+            places = [place for place, slot in enumerate(shown) if slot.change]
+            rows.masked_positions.append(places)
+            truth = [(shown[place], encoding.ids[shown[place].piece]) for place in places]
+            rows.masked_ids.append([NO_ID if slot.pieces > 1 else id for slot, id in truth])
+            if rows.first_pieces is not None:
+                rows.first_pieces.append(first_pieces([slot.span for slot in shown], places_of(example)))
+        return rows
+
+    def reads(self, example: Example, slot: "Slot", id: int) -> int:
+        """Return the id that a model reads in a place of a row where an id truly stands."""
+        if slot.change is None or slot.change.source == KEPT:
+            return id
+        return self.replacement(example, slot.change)
 
     def replacement(self, example: Example, change: Change) -> int:
         """Return the id that a model reads at a position: the mask's, or an ordinary one drawn by row and place."""
@@ -144,16 +151,22 @@ class Tokenizer:
         )
 
 
-Piece = tuple[int | None, int, int]
-"""A piece of a row: which of its texts, `None` for special tokens, and its characters there."""
+class Slot(NamedTuple):
+    """A place among a row's ids: its first piece, how many it hides, the characters they cover, what masks it."""
+
+    piece: int
+    pieces: int
+    span: tuple[int, int]
+    change: Change | None
 
 
-def pieces_of(encoding: Any) -> list[Piece]:
-    """Return where the pieces of an encoded row stand."""
-    return [(text, start, end) for text, (start, end) in zip(encoding.sequence_ids, encoding.offsets, strict=True)]
-
-
-def overlaps(piece: Piece, change: Change) -> bool:
-    """Whether a piece has a character that a change has."""
-    text, start, end = piece
-    return text == change.text and start < change.end and change.start < end
+def slots(encoding: Any, masks: Sequence[Change]) -> list[Slot]:
+    """Return the places of a row's ids; all pieces under one mask have one place, those of a kept one their own."""
+    found: list[Slot] = []
+    for piece, (text, (start, end)) in enumerate(zip(encoding.sequence_ids, encoding.offsets, strict=True)):
+        change = next((c for c in masks if text == c.text and start < c.end and c.start < end), None) if masks else None
+        if change and change.source != KEPT and found and found[-1].change is change:
+            found[-1] = found[-1]._replace(pieces=found[-1].pieces + 1, span=(found[-1].span[0], end))
+        else:
+            found.append(Slot(piece, 1, (start, end), change))
+    return found

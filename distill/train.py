@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
-from distill.batch import Batch
+from distill.decision import decided
 from distill.encoder import Encoder
 from distill.loss_log import LossLog, Step
 from distill.objective import Objective
@@ -22,7 +22,7 @@ from distill.training_rows import TrainingRows
 from distill.training_state import Position, TrainingState, Weights, part, restore_optimizer
 from schemas.configuration import Training
 from schemas.digest import identity
-from schemas.signal import logits
+from schemas.signal import answer_of
 
 FLUSH_EVERY = 50
 """Steps between two looks at the losses, so that the device is not asked to wait at every step."""
@@ -104,7 +104,7 @@ class Trainer:
                 group["lr"] = rate
             batch = self.rows.batch(self.order.at(step), self.accelerator.device)
             answers = self.teacher.answer(batch, signals)
-            labels = self.labels(batch) if stage.wants_labels else None
+            labels = self.rows.targets(batch) if stage.wants_labels else None
             objective.train()
             with self.accelerator.autocast():
                 loss, parts = objective(stage, batch, answers, labels)
@@ -121,7 +121,7 @@ class Trainer:
         """Log, evaluate and save where it is time."""
         step = self.at.step
         done = sum(self.steps[:index]) + step
-        learns_answers = any(signal == logits() for signal in stage.signals)
+        learns_answers = answer_of(self.student.kind) in stage.signals
         evaluates = learns_answers and self.evaluate and (step % self.settings.evaluate_every == 0 or step == total)
         saves = step % self.settings.checkpoint_every == 0 or step == total
         if evaluates or saves or step % FLUSH_EVERY == 0:
@@ -143,11 +143,6 @@ class Trainer:
             self.at = self.at.model_copy(update=update)
             weights = self.student.model.state_dict()
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-
-    def labels(self, batch: Batch) -> Tensor:
-        """Return the labels of a batch: class indices, or numbers for a regression."""
-        labels = torch.from_numpy(self.rows.labels[batch.rows]).to(batch.input_ids.device)
-        return labels.float() if self.student.shape.classes == 1 else labels.long()
 
 
 def learning_rate(stage: Stage, step: int, total: int) -> float:
@@ -171,11 +166,15 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
 def label_by_teacher(
     rows: TrainingRows, teacher: Teacher, device: torch.device | str = "cpu", batch: int = 64
 ) -> TrainingRows:
-    """Give rows without a label the teacher's."""
-    missing = np.flatnonzero(np.isnan(rows.labels))
-    labels = rows.labels.copy()
+    """Give rows without a label the teacher's, and words without a class."""
+    missing = np.flatnonzero(~rows.is_labelled)
+    labels, words = rows.labels.copy(), None if rows.words is None else rows.words.copy()
+    signal = answer_of(rows.kind)
     for start in range(0, len(missing), batch):
-        some = missing[start : start + batch]
-        answer = teacher.answer(rows.batch(some, device), [logits()])[logits()].cpu().numpy()
-        labels[some] = answer.argmax(-1) if answer.shape[1] > 1 else answer[:, 0]
-    return replace(rows, labels=labels)
+        some = rows.batch(missing[start : start + batch], device)
+        answer = teacher.answer(some, [signal])[signal]
+        if words is None:
+            labels[some.rows] = decided(rows.kind, answer.cpu().numpy())
+        else:
+            words.labels[words.numbers(some.rows)] = decided(rows.kind, some.at_words(answer).cpu().numpy())
+    return replace(rows, labels=labels, words=words)

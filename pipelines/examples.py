@@ -5,13 +5,15 @@ import glob
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import assert_never
 
 from pipelines.reader import reader_for
 from pipelines.record import Record, Reject, shown
+from pipelines.sentence import sentence_of
 from schemas.configuration import Data
 from schemas.errors import DataError
 from schemas.example import Example, Label
-from schemas.task import Task
+from schemas.task import NO_ANSWERS, Kind, Task, Unit, unit_of
 
 FIRST = 100
 """Rows by which a file's columns are known; in JSON lines not every row need have them all."""
@@ -119,6 +121,21 @@ def missing_column(path: Path, column: str | int, columns: Sequence[str | int], 
 
 def example_of(name: str, task: Task, record: Record) -> tuple[Record, Example] | Reject:
     """Make an example of a record, and return both."""
+    unit = unit_of(task.kind)
+    match unit:
+        case Unit.ROW:
+            example = row_of(name, task, record)
+        case Unit.WORD:
+            example = sentence_of(name, task, record)
+        case Unit.NOTHING:
+            raise NO_ANSWERS
+        case _:
+            assert_never(unit)
+    return example if isinstance(example, Reject) else (record, example)
+
+
+def row_of(name: str, task: Task, record: Record) -> Example | Reject:
+    """Make an example of a record's texts and its label."""
     texts: list[str] = []
     for column in task.texts:
         text = text_of(record, column)
@@ -126,7 +143,7 @@ def example_of(name: str, task: Task, record: Record) -> tuple[Record, Example] 
             return text
         texts.append(text)
     label = label_of(record, task)
-    return label if isinstance(label, Reject) else (record, Example.original(name, tuple(texts), label))
+    return label if isinstance(label, Reject) else Example.original(name, tuple(texts), label)
 
 
 def text_of(record: Record, column: str | int) -> str | Reject:
@@ -156,7 +173,7 @@ def label_of(record: Record, task: Task) -> Label | Reject:
         return None
     value = record.fields.get(task.label)
     try:
-        if not isinstance(value, str | int | float | None):
+        if task.kind is not Kind.MULTI_LABEL and not isinstance(value, str | int | float | None):
             raise ValueError("a label")
         return task.read_label(value)
     except ValueError as error:

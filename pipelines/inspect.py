@@ -11,10 +11,12 @@ from pipelines.families import families
 from pipelines.printable import Terminal, printable
 from pipelines.progress import size
 from pipelines.run import Run, rows_group
+from pipelines.verdict import label_text
 from schemas import rows
 from schemas.cache import Cache
 from schemas.errors import IntegrityError
 from schemas.example import MASKING, Example
+from schemas.task import Task
 
 
 def show_cache(run: Run, originals: int) -> None:
@@ -30,10 +32,10 @@ def show_cache(run: Run, originals: int) -> None:
     console.print(table)
     for family in islice(families(cache), originals):
         for member in family:
-            console.print(marked(member.example), soft_wrap=True)
+            console.print(marked(member.example, run.configuration.task), soft_wrap=True)
 
 
-def marked(example: Example) -> Text:
+def marked(example: Example, task: Task) -> Text:
     """Return a row in which every replaced word is marked and followed by what stood there."""
     line = Text(f"{example.id:016x} ", style="dim") if example.is_original else Text("  + ")
     for number, text in enumerate(example.texts):
@@ -48,8 +50,9 @@ def marked(example: Example) -> Text:
             line.append(f"({note})", style="dim")
             at = change.end
         line.append(printable(text[at:]))
-    if example.is_original and example.label is not None:
-        line.append(f"  label {example.label}", style="dim")
+    if example.is_original:
+        label = printable(label_text(example, task))
+        line.append(f"  label {label}" if label else "  no label", style="dim")
     return line
 
 

@@ -33,7 +33,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
-from schemas.signal import Signal, hidden, logits
+from schemas.signal import Signal, answer_of, hidden
 from schemas.store import existing_parent
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Planner:
         self.configuration = run.configuration
         self.cache = Cache(run.configuration.cache_path)
         self.workers = run.configuration.workers.count or cores()
+        self.kind = run.configuration.task.kind
         self.copies = 0
         self.warnings: list[str] = []
 
@@ -135,7 +136,8 @@ class Planner:
         """The teacher as workers load it."""
         if self.configuration.base_teacher is None:
             return Encoder.load(self.checkpoint, self.configuration.task)
-        return Encoder(load_model(self.checkpoint, **self.configuration.task.model_labels())[0].eval())
+        model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
+        return Encoder(model.eval(), self.kind)
 
     @cached_property
     def batches(self) -> list[Batch]:
@@ -174,7 +176,7 @@ class Planner:
     @property
     def cheap(self) -> set[Signal]:
         """What takes a model's forward pass and no more."""
-        return {hidden(self.encoder.shape.layers)} if self.corpus else {logits()}
+        return {hidden(self.encoder.shape.layers)} if self.corpus else {answer_of(self.kind)}
 
     @property
     def grown(self) -> int:
@@ -243,7 +245,7 @@ class Planner:
         settings = self.configuration.fine_tuning
         labelled = self.kept - self.run.scan.accounting().get("unlabelled", 0)
         steps = math.ceil(settings.epochs * labelled / settings.batch)
-        seconds = 3 * self.forward_seconds({logits()}) * settings.batch / len(self.sample) * steps
+        seconds = 3 * self.forward_seconds({answer_of(self.kind)}) * settings.batch / len(self.sample) * steps
         state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
         seconds = 0.0 if state == DONE else seconds
         return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)

@@ -117,7 +117,7 @@ class Tally:
         record, example = found
         if self.data.dev is None and is_held_out(example):
             self.held_out += 1
-            self.dev += example.label is not None
+            self.dev += example.is_labelled
             return
         texts = texts_digest(example)
         if texts in self.evaluated:
@@ -129,7 +129,7 @@ class Tally:
                 return
         self.ids.append(example.id)
         self.texts.append(texts)
-        self.labelled.append(example.label is not None)
+        self.labelled.append(example.is_labelled)
 
     def reject(self, reject: Reject) -> None:
         """Count and list a row that is left out."""
@@ -202,7 +202,7 @@ def held_out(configuration: Configuration, split: Literal["dev", "test"], limit:
     else:
         rows = examples(configuration.name, configuration.task, data, files(data.train), limit)
         kept = (row for row in rows if not isinstance(row, Reject) and is_held_out(row))
-        found = [row for row in kept if row.label is not None]
+        found = [row for row in kept if row.is_labelled]
         where = f"{', '.join(data.train)}, of which one text in {HELD_OUT_IN} is held out"
     if not found:
         raise DataError(f"labelled rows for {split}", f"{where}: none", f"name a file of them as `data.{split}`")
@@ -217,7 +217,7 @@ def evaluation_rows(configuration: Configuration, pattern: str, limit: int | Non
             yield found
             continue
         record, example = found
-        if example.label is None:
+        if not example.is_labelled:
             raise DataError(
                 "a label on every dev and test row",
                 f"{record.where}:{task.label}: {shown(record.fields.get(task.label or ''))}",

@@ -137,18 +137,21 @@ class Run:
 
         settings = self.configuration.train
         student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        recipe = load_recipe(settings.recipe, student, ModelShape.of_checkpoint(self.teacher), settings.dials)
+        teacher = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
+        recipe = load_recipe(settings.recipe, student, teacher, settings.dials)
         if self.configuration.data.corpus:
-            recipe.refuse_predictions(settings.recipe)
+            recipe.refuse_predictions()
         return recipe
 
     def signals(self) -> "set[Signal]":
         """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone."""
-        from schemas.signal import logits
+        from schemas.signal import answer_of
 
         live = self.configuration.train.teacher == "live"
         columns = set() if live else {column.signal for column in self.recipe().columns}
-        return columns if self.configuration.data.corpus else columns | {logits()}
+        if self.configuration.data.corpus:
+            return columns
+        return columns | {answer_of(self.configuration.task.kind)}
 
     def check(self) -> None:
         """Refuse what only a later stage would find: no labelled rows to make a teacher from, or to evaluate on."""
@@ -183,7 +186,7 @@ class Run:
         teach = beam_module("teach").teach
         start = time.monotonic()
         self.recipe()
-        shape = ModelShape.of_checkpoint(self.teacher)
+        shape = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
         work = teach(self.configuration, self.teacher, shape, self.signals(), self.engine())
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work

@@ -1,6 +1,5 @@
 """Guesses at a data file: its format, its columns and which of them are texts and label."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,14 +8,11 @@ from pathlib import Path
 from pipelines.lines import lines
 from pipelines.reader import format_of, reader_for, reader_modules
 from pipelines.record import Record
+from pipelines.sniff_labels import FEW, MOST, is_names, is_number, names_in
 from schemas.errors import DataError
-from schemas.task import Kind
+from schemas.tags import OUTSIDE, are_entity_tags
 
 SAMPLE = 1000
-FEW = 10
-MOST = 0.9
-"""Share of a column that says what it holds: a few bad rows are for reading to refuse, not for guessing."""
-MOST_LABELS = 1000
 
 PAIRS = (
     ("sentence1", "sentence2"),
@@ -46,6 +42,8 @@ LABELS = (
     "stars",
     "target",
 )
+TOKENS = ("tokens", "words")
+TAGS = ("tags", "ner_tags", "labels", "label")
 KNOWN = frozenset(name for pair in PAIRS for name in pair) | frozenset(TEXTS) | frozenset(LABELS)
 
 Column = str | int
@@ -65,14 +63,6 @@ class Format:
         return (record for record in found if isinstance(record, Record))
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What the label column holds: names in order, or numbers."""
-
-    kind: Kind
-    names: tuple[str, ...] = ()
-
-
 def sniff_format(path: Path) -> Format:
     """Return the format by name, or else by the first bytes, and whether the first row names the columns."""
     known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
@@ -89,10 +79,21 @@ def format_by_content(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"
-    head = [line.content for line in islice(lines(path), 20)]
+    head = [line.content for line in islice(lines(path), 100)]
+    if are_sentences(head):
+        return "conll"
+    head = head[:20]
     if all(line.lstrip().startswith(b"{") for line in head):
         return "jsonl"
     return "tsv" if all(b"\t" in line for line in head) else "csv"
+
+
+def are_sentences(head: Sequence[bytes]) -> bool:
+    """Whether lines are words with a tag at the end, and some are blank."""
+    words = [line.split() for line in head]
+    tagged = [word for word in words if len(word) > 1]
+    tags = [word[-1].decode(errors="replace") for word in tagged]
+    return [] in words and len(tagged) + words.count([]) == len(words) and are_entity_tags([OUTSIDE, *tags])
 
 
 def sample(path: Path, format: Format) -> list[Record]:
@@ -113,22 +114,42 @@ def has_header(rows: Sequence[Record]) -> bool:
     return any(all(is_number(row.fields[at]) for row in rows[1:]) for at in rows[0].fields)
 
 
-def is_number(value: object) -> bool:
-    """Whether a field is a number or reads like one."""
-    if isinstance(value, str):
-        return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value.strip()) is not None
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def find_columns(rows: Sequence[Record]) -> tuple[tuple[Column, ...], Column | None]:
     """Return the text columns, one or two, and the label column if there seems to be one."""
+    columns = by_column(rows)
+    texts = texts_by_name(columns) or texts_by_length(columns)
+    rest = {column: values for column, values in columns.items() if column not in texts}
+    return texts, label_by_name(rest) or label_by_values(rest)
+
+
+def by_column(rows: Sequence[Record]) -> dict[Column, list[object]]:
+    """Return the values of every column."""
     columns: dict[Column, list[object]] = {}
     for row in rows:
         for column, value in row.fields.items():
             columns.setdefault(column, []).append(value)
-    texts = texts_by_name(columns) or texts_by_length(columns)
-    rest = {column: values for column, values in columns.items() if column not in texts}
-    return texts, label_by_name(rest) or label_by_values(rest)
+    return columns
+
+
+def find_tagged(rows: Sequence[Record]) -> tuple[tuple[Column], Column | None] | None:
+    """Return the column of words and the one of their tags, `None` for rows that are texts or no lists of words."""
+    columns = by_column(rows)
+    named = {str(column).lower(): column for column in columns}
+    tokens = next((named[name] for name in TOKENS if name in named and is_words(columns[named[name]])), None)
+    if tokens is None:
+        return None
+    for name in TAGS:
+        pairs = [(row.fields.get(tokens), row.fields.get(named.get(name, ""))) for row in rows]
+        lengths = [(len(a), len(b)) for a, b in pairs if isinstance(a, list) and isinstance(b, list)]
+        if lengths and sum(a == b for a, b in lengths) >= MOST * len(lengths):
+            return (tokens,), named[name]
+    return None if any(map(is_text, columns.values())) else ((tokens,), None)
+
+
+def is_words(values: Sequence[object]) -> bool:
+    """Whether a column holds lists of words."""
+    lists = [value for value in values if isinstance(value, list) and all(isinstance(each, str) for each in value)]
+    return len(lists) >= MOST * len(values)
 
 
 def texts_by_name(columns: Mapping[Column, Sequence[object]]) -> tuple[Column, ...]:
@@ -175,7 +196,7 @@ def label_by_name(columns: Mapping[Column, Sequence[object]]) -> Column | None:
 def label_by_values(columns: Mapping[Column, Sequence[object]]) -> Column | None:
     """Return the column without gaps that has the fewest values, if they are few for the rows there are."""
     counts = {
-        column: len({str(value) for value in values})
+        column: len({name for value in values for name in names_in(value)})
         for column, values in columns.items()
         if is_label(values) and all(value not in (None, "") for value in values)
     }
@@ -184,32 +205,5 @@ def label_by_values(columns: Mapping[Column, Sequence[object]]) -> Column | None
 
 
 def is_label(values: Sequence[object]) -> bool:
-    """Whether a column holds single values."""
-    return sum(isinstance(value, str | int | float | None) for value in values) >= MOST * len(values)
-
-
-def label_name(value: object) -> str:
-    """Return a label as tasks name it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def find_labels(values: Iterator[object]) -> Labels:
-    """Return what a label column holds, of all its values: many different fractions are numbers, else classes."""
-    found: dict[str, object] = {}
-    for value in values:
-        if value not in (None, ""):
-            found.setdefault(label_name(value), value)
-        if len(found) > MOST_LABELS:
-            break
-    numbers = bool(found) and sum(map(is_number, found.values())) >= MOST * len(found)
-    if numbers and len(found) > FEW and any("." in name for name in found):
-        return Labels(Kind.REGRESSION)
-    if len(found) > MOST_LABELS:
-        if numbers:
-            return Labels(Kind.REGRESSION)
-        raise DataError(
-            f"at most {MOST_LABELS:,} labels", "more in the column taken for labels", "write the configuration by hand"
-        )
-    return Labels(
-        Kind.CLASSIFICATION, tuple(sorted(found, key=float if numbers and all(map(is_number, found)) else str))
-    )
+    """Whether a column holds single values, or lists of names."""
+    return sum(isinstance(value, str | int | float | None) or is_names(value) for value in values) >= MOST * len(values)

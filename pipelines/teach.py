@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 
 from distill.encoder import Encoder
 from distill.needs import identity_of, wanted_groups
@@ -52,7 +51,7 @@ class TeachStage:
     threads: int
     groups: tuple[Answers, ...]
     identity: dict[str, Any]
-    token_schema: pa.Schema
+    masked: bool
     log: WorkLog
 
     def load(self) -> TeachWorker:
@@ -66,9 +65,7 @@ class TeachStage:
         tokenizer = Tokenizer.load(checkpoint, self.teaching.max_length)
         cache = Cache(self.cache)
         return TeachWorker(
-            ShardTeacher(
-                cache, encoder, tokenizer, self.groups, self.identity, self.teaching.batch_tokens, self.token_schema
-            )
+            ShardTeacher(cache, encoder, tokenizer, self.groups, self.identity, self.teaching.batch_tokens, self.masked)
         )
 
 
@@ -93,7 +90,7 @@ def teach(
     identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
     groups = tuple(wanted_groups(cache, signals, shape, configuration.teach.codec, identity))
     group = cache.group(ROWS)
-    schema = tokens.MASKED if any(is_masked(group.read_shard(side)) for side in rows.shards) else tokens.SCHEMA
+    masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
     log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
     stage = TeachStage(
         cache=cache.path.resolve(),
@@ -103,11 +100,11 @@ def teach(
         threads=configuration.workers.threads,
         groups=groups,
         identity=identity,
-        token_schema=schema,
+        masked=masked,
         log=log,
     )
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
-    ids = (token_group, token_settings(identity, schema))
+    ids = (token_group, token_settings(identity, masked=masked))
     left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
     entries: list[dict] = []
     if left:

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.codec import Codec
 from schemas.group import ID
-from schemas.signal import Family, Signal, attention_scores, hidden, logits
+from schemas.signal import Family, Signal, attention_scores, hidden, logits, token_logits
 
 AXES = {
     Family.LOGITS: "classes",
+    Family.TOKEN_LOGITS: "tokens,classes",
     Family.HIDDEN: "layers,tokens,width",
     Family.ATTENTION: "layers,heads,tokens,tokens",
 }
@@ -31,7 +32,7 @@ class Answers:
     """What one group of a teacher holds.
 
     `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `classes`,
-    `layers * l * width` or `layers * heads * l * l` numbers.
+    `l * classes`, `layers * l * width` or `layers * heads * l * l` numbers.
     """
 
     teacher: str
@@ -49,16 +50,29 @@ class Answers:
     @property
     def signals(self) -> tuple[Signal, ...]:
         """Signals of the group, in the order in which they are kept."""
-        if self.family is Family.LOGITS:
-            return (logits(),)
-        make = hidden if self.family is Family.HIDDEN else attention_scores
-        return tuple(make(layer) for layer in self.layers)
+        match self.family:
+            case Family.LOGITS:
+                return (logits(),)
+            case Family.TOKEN_LOGITS:
+                return (token_logits(),)
+            case Family.HIDDEN:
+                return tuple(hidden(layer) for layer in self.layers)
+            case Family.ATTENTION:
+                return tuple(attention_scores(layer) for layer in self.layers)
+            case _:
+                assert_never(self.family)
 
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
-        if self.family is Family.LOGITS:
-            return np.full_like(lengths, self.width)
-        return lengths * self.width if self.family is Family.HIDDEN else lengths * lengths * self.width
+        match self.family:
+            case Family.LOGITS:
+                return np.full_like(lengths, self.width)
+            case Family.TOKEN_LOGITS | Family.HIDDEN:
+                return lengths * self.width
+            case Family.ATTENTION:
+                return lengths * lengths * self.width
+            case _:
+                assert_never(self.family)
 
     @property
     def schema(self) -> pa.Schema:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from schemas.digest import identity, text_identity
 
-Label = int | float | None
+Label = int | float | tuple[int, ...] | None
 
 MASK, RANDOM, KEPT = "mask", "random", "kept"
 """Sources of changes that are positions to be masked: what a model reads there is the mask, a piece drawn at random,
@@ -42,8 +42,9 @@ class Span(NamedTuple):
 class Example:
     """One row: an original as read, or a copy made from one.
 
-    `label` is a class index or a number, `None` where the teacher is to label the row. `count` says how many identical
-    rows of the input this one stands for. An original is its own `origin`.
+    `label` is a class index, a number, or the sorted indices of all labels that fit; `None` where the teacher is to
+    label the row, and where its words have classes of their own, in `spans`. `count` says how many identical rows of
+    the input this one stands for. An original is its own `origin`.
     """
 
     id: int
@@ -90,6 +91,11 @@ class Example:
     def masks(self) -> tuple[Change, ...]:
         """The masked positions of the row."""
         return tuple(masks_of(self.changes))
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody said what the row or its words are."""
+        return self.label is not None or any(span.label is not None for span in self.spans)
 
     @property
     def is_original(self) -> bool:

@@ -1,11 +1,12 @@
 """The `rows` group: texts, label and provenance of every row, originals and copies alike."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import compute
 
-from schemas.example import MASKING, Change, Example, Span
+from schemas.example import MASKING, Change, Example, Label, Span
 from schemas.group import ID
 
 NAME = "rows"
@@ -65,6 +66,16 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
     return pa.RecordBatch.from_arrays(arrays, schema=fields)
 
 
+def labels(table: pa.Table) -> list[Label]:
+    """Return the labels of rows."""
+    return list(map(label_in, table.column("label").to_pylist()))
+
+
+def label_in(value: Any) -> Label:
+    """Return a label as examples have it, from how Arrow gives it."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def only_originals(table: pa.Table) -> pa.Table:
     """Return the rows that were read, without their copies."""
     return table.filter(compute.field("id") == compute.field("origin"))
@@ -84,7 +95,7 @@ def examples(table: pa.Table) -> Iterator[Example]:
                 id=row["id"],
                 origin=row["origin"],
                 texts=tuple(row["texts"]),
-                label=row["label"],
+                label=label_in(row["label"]),
                 count=row["count"],
                 strategy=row["strategy"],
                 draw=row["draw"],

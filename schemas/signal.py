@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
+
+from schemas.task import NO_ANSWERS, Kind, Unit, unit_of
 
 
 class Family(StrEnum):
     """Signals of one tensor family share a group of the cache."""
 
     LOGITS = "logits"
+    TOKEN_LOGITS = "token_logits"
     HIDDEN = "hidden"
     ATTENTION = "attention"
 
@@ -42,6 +46,25 @@ class Column:
 def logits() -> Signal:
     """Return the signal of the classifier's outputs before softmax, `classes` numbers a row."""
     return Signal(Family.LOGITS)
+
+
+def token_logits() -> Signal:
+    """Return the signal of a token classifier's outputs before softmax, `classes` numbers at every token."""
+    return Signal(Family.TOKEN_LOGITS, at="token")
+
+
+def answer_of(kind: Kind) -> Signal:
+    """Return the signal that is a model's answer to a kind of task."""
+    unit = unit_of(kind)
+    match unit:
+        case Unit.ROW:
+            return logits()
+        case Unit.WORD:
+            return token_logits()
+        case Unit.NOTHING:
+            raise NO_ANSWERS
+        case _:
+            assert_never(unit)
 
 
 def hidden(layer: int) -> Signal:

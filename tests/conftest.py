@@ -21,6 +21,7 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
+    BertForTokenClassification,
     BertTokenizer,
     PreTrainedTokenizerFast,
 )
@@ -41,6 +42,8 @@ GOOD = ["good", "great", "fine", "lovely", "superb", "warm", "bright", "clever",
 BAD = ["bad", "poor", "dull", "awful", "weak", "cold", "bleak", "stupid", "boring", "empty"]
 OTHER = ["film", "movie", "story", "plot", "actor", "scene", "script", "music", "camera", "ending"]
 FILLER = ["the", "a", "is", "was", "and", "very", "with", "this", "that", "it", "of", "in"]
+TOPICS = ("praise", "blame", "craft")
+TAGS = ("O", "B-verdict", "I-verdict", "B-thing", "I-thing")
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
 PUNCTUATION = list(".,!?'\"-0123456789")
 VOCABULARY = list(dict.fromkeys([*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]))
@@ -104,6 +107,26 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def multi_label_teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with random weights and three labels, any number of which a row may have."""
+    torch.manual_seed(4)
+    shape = configuration(**labelled(TOPICS), problem_type="multi_label_classification")
+    return save(BertForSequenceClassification(shape), tmp_path_factory.mktemp("models") / "topics")
+
+
+@pytest.fixture(scope="session")
+def token_teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A token classifier with random weights."""
+    torch.manual_seed(5)
+    return save(BertForTokenClassification(configuration(**labelled(TAGS))), tmp_path_factory.mktemp("models") / "tags")
+
+
+def labelled(names: tuple[str, ...]) -> dict[str, dict]:
+    """What a model's configuration says of its labels."""
+    return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+
+
+@pytest.fixture(scope="session")
 def masked_language_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A masked language model with random weights."""
     torch.manual_seed(2)
@@ -131,6 +154,35 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
         words += [draw.choice([*FILLER, *OTHER, "wonderful", "Picture", "director"]) for _ in range(draw.randrange(8))]
         rows[" ".join(words) + draw.choice([" .", "!", ""])] = label
     return list(rows.items())
+
+
+def topics(text: str) -> list[str]:
+    """The labels of a review, any number of them, as its words decide."""
+    words = set(text.replace(".", " ").replace("!", " ").split())
+    found = [words & set(GOOD), words & set(BAD), words & {"script", "camera", "music", "actor"}]
+    return [name for name, those in zip(TOPICS, found, strict=True) if those]
+
+
+def tagged(count: int, seed: int = 0) -> list[tuple[list[str], list[str]]]:
+    """Distinct sentences in words, with tags that the words decide; a few words are pieces to the tokenizer."""
+    rows = []
+    for text, _ in sentences(count, seed):
+        words = text.replace(".", " .").replace("!", " !").split()
+        tags = ["O"] * len(words)
+        for i, word in enumerate(words):
+            if word in GOOD or word in BAD:
+                tags[i] = "B-verdict"
+            elif word in OTHER:
+                tags[i] = "I-thing" if i and tags[i - 1].endswith("thing") else "B-thing"
+        rows.append((words, tags))
+    return rows
+
+
+def write_conll(path: Path, rows: list[tuple[list[str], list[str]]]) -> Path:
+    """Write sentences in two columns."""
+    blocks = ("".join(f"{word}\t{tag}\n" for word, tag in zip(*row, strict=True)) for row in rows)
+    path.write_text("\n".join(blocks), encoding="utf-8")
+    return path
 
 
 def write_tsv(path: Path, rows: list[tuple[str, int]]) -> Path:

@@ -1,9 +1,8 @@
 """Hinton's distillation: the teacher's softened answer beside the label."""
 
-from distill.losses import cross_entropy, kl_divergence, mse, squared_error
-from distill.recipe import Recipe, Stage, Term, from_teacher, label
+from distill.prediction import predict
+from distill.recipe import Recipe, Stage
 from distill.shape import ModelShape
-from schemas.signal import logits
 
 
 def recipe(
@@ -19,6 +18,6 @@ def recipe(
 
     A regression has no temperature: both targets enter by squared error.
     """
-    answer, gold = (mse, squared_error) if student.classes == 1 else (kl_divergence(temperature), cross_entropy)
-    terms = (Term(answer, logits(), from_teacher(logits()), soft), Term(gold, logits(), label(), 1 - soft))
+    answer = predict(student.kind)
+    terms = (answer.by_divergence(temperature, soft), answer.of_labels(1 - soft))
     return Recipe(Stage("answers", tuple(term for term in terms if term.weight), epochs, learning_rate))

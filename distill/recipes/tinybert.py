@@ -1,10 +1,11 @@
 """TinyBERT: embeddings, hidden states and attention first, then predictions."""
 
 from distill.layer_map import layer_map
-from distill.losses import mse, soft_cross_entropy
+from distill.losses import mse
+from distill.prediction import predict
 from distill.recipe import Recipe, Stage, Term, from_teacher, same_heads
 from distill.shape import ModelShape
-from schemas.signal import attention_scores, hidden, logits
+from schemas.signal import attention_scores, hidden
 
 
 def recipe(
@@ -33,12 +34,11 @@ def recipe(
             (Term(mse, attention_scores(s), from_teacher(attention_scores(t))) for s, t in pairs), student, teacher
         ),
     )
-    answer = mse if student.classes == 1 else soft_cross_entropy(temperature)
     return Recipe(
         Stage("intermediate", imitate, intermediate_epochs, intermediate_learning_rate, schedule="constant"),
         Stage(
             "prediction",
-            (Term(answer, logits(), from_teacher(logits())),),
+            (predict(student.kind).of_teacher(temperature),),
             prediction_epochs,
             prediction_learning_rate,
         ),

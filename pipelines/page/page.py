@@ -30,9 +30,10 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "size": size, "milliseconds": milliseconds, "printable": printable}
+    labels = configuration.task.labels
     cache = Cache(configuration.cache_path)
     sample = [lines(family, configuration.task) for family in islice(families(cache), FAMILIES)]
-    verdicts = {line.verdict for family in sample for line in family}
+    named = {name for family in sample for line in family for name in line.classes}
     page = environment.get_template("page.html").render(
         report=report,
         said=sentences(report),
@@ -47,7 +48,7 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
         ),
         sample=sample,
         has_copies=any(len(family) > 1 for family in sample),
-        classes=[label for label in configuration.task.labels if label in verdicts],
+        classes=[*(label for label in labels if label in named), *sorted(named - {*labels})],
         copies=COPIES,
         sources=list(SOURCES.values()),
         groups=[group.manifest() for group in cache.groups()],

@@ -1,11 +1,11 @@
 """The sample: rows of a cache as a page shows them, changed words by themselves, with the teacher's verdict."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.families import Family, Member
-from schemas.task import Kind, Task
+from pipelines.verdict import label_text, verdict_of
+from schemas.task import Task
 
 COPIES = 6
 SOURCES = {"masked_language_model": "masked LM", "vectors": "word vectors"}
@@ -22,12 +22,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Line:
-    """A row as it is shown: its texts in pieces, its label, what the teacher says and how surely."""
+    """A row as it is shown: its texts in pieces, its label, what the teacher says, and how surely.
+
+    `classes` are those that the teacher names.
+    """
 
     texts: list[list[Piece]]
     is_original: bool
     label: str
     verdict: str
+    classes: tuple[str, ...]
     share: float | None
     flip: bool
     sources: list[str]
@@ -42,34 +46,17 @@ def lines(family: Family, task: Task) -> list[Line]:
 def shown(member: Member, original: Member, task: Task) -> Line:
     """Return a row as it is shown."""
     example = member.example
-    verdict, share = judged(member, task)
-    label = "" if example.label is None else named(example.label, task)
-    flips = task.kind is Kind.CLASSIFICATION and bool(verdict) and verdict != judged(original, task)[0]
+    verdict, before = verdict_of(member, task), verdict_of(original, task)
     return Line(
         texts=[list(pieces(member, number)) for number in range(len(example.texts))],
         is_original=example.is_original,
-        label=label,
-        verdict=verdict,
-        share=share,
-        flip=flips,
+        label=label_text(example, task),
+        verdict="" if verdict is None else verdict.text,
+        classes=() if verdict is None else verdict.classes,
+        share=None if verdict is None else verdict.share,
+        flip=verdict is not None and before is not None and verdict.meaning != before.meaning,
         sources=sorted({SOURCES.get(change.source, change.source) for change in example.changes}),
     )
-
-
-def judged(member: Member, task: Task) -> tuple[str, float | None]:
-    """Return what the teacher says of a row, and how much of its probability that has."""
-    if member.logits is None:
-        return "", None
-    if task.kind is Kind.REGRESSION:
-        return f"{member.logits[0]:.3f}", None
-    shares = [math.exp(value - max(member.logits)) for value in member.logits.tolist()]
-    best = max(range(len(shares)), key=shares.__getitem__)
-    return named(best, task), shares[best] / sum(shares)
-
-
-def named(label: float, task: Task) -> str:
-    """Return a label by its name, a number as it is."""
-    return task.labels[int(label)] if task.kind is Kind.CLASSIFICATION else f"{label:g}"
 
 
 def pieces(member: Member, number: int) -> Iterator[Piece]:

@@ -51,14 +51,32 @@ def records_of(path: Path) -> Iterator[Record | Reject]:
 
 
 def values_of(column: pa.Array) -> list[object]:
-    """Return a column's values; in place of lists and structs, which no task can use, stands their type."""
-    if pa.types.is_nested(column.type):
-        return [None if missing else column.type for missing in column.is_null().to_pylist()]
+    """Return a column's values; in place of nested ones that no task can use stands their type."""
+    usable = is_list_of_names(column.type)
+    if pa.types.is_nested(column.type) and not usable:
+        return types_of(column)
     try:
         return column.to_pylist()
     except UnicodeDecodeError:
+        if usable:
+            return types_of(column)
         binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
         return [decoded(value) for value in column.cast(binary).to_pylist()]
+
+
+def is_list_of_names(type: pa.DataType) -> bool:
+    """Whether values are lists of words, tags or labels."""
+    listed = pa.types.is_list(type) or pa.types.is_large_list(type)
+    return listed and (
+        pa.types.is_string(type.value_type)
+        or pa.types.is_large_string(type.value_type)
+        or pa.types.is_integer(type.value_type)
+    )
+
+
+def types_of(column: pa.Array) -> list[object]:
+    """Return the column's type in place of each value that is there."""
+    return [None if missing else column.type for missing in column.is_null().to_pylist()]
 
 
 def decoded(value: bytes | None) -> str | Undecodable | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from distill.recipe import Recipe, Stage, Term, from_teacher, label, load_recipe
 from distill.shape import ModelShape
 from schemas.errors import ConfigurationError
 from schemas.signal import hidden, logits
+from schemas.task import Kind
 
 STUDENT = ModelShape(layers=4, width=312, heads=12, vocabulary=30522, classes=2)
 TEACHER = ModelShape(layers=12, width=768, heads=12, vocabulary=30522, classes=2)
@@ -137,6 +140,8 @@ def test_general_distillation_needs_no_logits():
     )
     assert [term.weight for term in stage.terms] == [1.0] * 9
     assert {term.project for term in stage.terms} == {"width", None}
-    recipe.refuse_predictions("tinybert_general")
-    with pytest.raises(ConfigurationError, match="tinybert"):
-        load_recipe("tinybert", STUDENT, TEACHER, {}).refuse_predictions("tinybert")
+    recipe.refuse_predictions()
+    with pytest.raises(ConfigurationError, match="no labels to predict"):
+        load_recipe("tinybert", STUDENT, TEACHER, {}).refuse_predictions()
+    with pytest.raises(ConfigurationError, match="no labels to predict"):
+        load_recipe("tinybert", replace(STUDENT, kind=Kind.NONE), replace(TEACHER, kind=Kind.NONE), {})

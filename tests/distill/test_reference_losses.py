@@ -16,6 +16,7 @@ from distill.losses import mse, soft_cross_entropy
 from distill.recipe import load_recipe
 from distill.shape import ModelShape
 from schemas.signal import attention_scores, hidden
+from schemas.task import Kind
 
 pytestmark = [
     pytest.mark.shared,
@@ -47,7 +48,7 @@ def encoder(name: str, facts: dict, tensors: dict) -> Encoder:
     weights = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
     weights = {k: v for k, v in weights.items() if not k.startswith("fit_dense")}
     model.load_state_dict({k: v for k, v in weights.items() if k in model.state_dict()})
-    return Encoder(model.eval())
+    return Encoder(model.eval(), Kind.CLASSIFICATION)
 
 
 def padded_tokens(batch: Batch, model: Encoder, layer: int) -> torch.Tensor:

@@ -42,7 +42,7 @@ class CountingEncoder(Encoder):
 def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=256) -> ShardTeacher:
     teaching = Teaching(codec=codec, max_length=32, batch_tokens=budget)
     identity = identity_of(checkpoint, teaching, threads=1)
-    encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model)
+    encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model, TASK.kind)
     groups = tuple(wanted_groups(cache, signals, encoder.shape, codec, identity))
     return ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
 
@@ -60,7 +60,7 @@ def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
 
 def opened(cache, checkpoint, teacher, signals=SIGNALS):
     group = tokens.name(checkpoint.tokenizer_fingerprint, 32)
-    rows = TrainingRows.of(cache, group, teacher.tokenizer.padding)
+    rows = TrainingRows.of(cache, group, teacher.tokenizer.padding, TASK)
     return rows, CachedTeacher(open_readers(cache, signals, rows, teacher.groups[-1].codec, teacher.identity))
 
 
@@ -169,7 +169,7 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
                 at += length
             return answers
 
-    teacher = replace(teacher, encoder=Loud(teacher.encoder.model))
+    teacher = replace(teacher, encoder=Loud(teacher.encoder.model, TASK.kind))
     for side in cache.group(rows_group.NAME).manifest().shards:
         teacher.teach(side)
     cache.group(tokens.name(teacher.tokenizer.fingerprint, 32)).publish_manifest({}, SHARDS)

@@ -39,12 +39,12 @@ class Bench:
         self.checkpoint = Checkpoint.find(str(teacher_folder))
         self.cache = Cache(folder / "cache")
         write_rows(self.cache, originals(count), SHARDS)
-        shape = ModelShape.of_checkpoint(self.checkpoint)
+        shape = ModelShape.of_checkpoint(self.checkpoint, TASK.kind)
         self.recipe = load_recipe("tinybert", ModelShape(2, 32, 4, shape.vocabulary, 2), shape, DIALS)
         self.signals = {column.signal for column in self.recipe.columns}
         self.teacher, *_ = teach(self.cache, self.checkpoint, frozenset(self.signals), codec)
         group = tokens.name(self.checkpoint.tokenizer_fingerprint, 32)
-        self.rows = TrainingRows.of(self.cache, group, self.teacher.tokenizer.padding)
+        self.rows = TrainingRows.of(self.cache, group, self.teacher.tokenizer.padding, TASK)
 
     def cached(self) -> Teacher:
         return CachedTeacher(open_readers(self.cache, self.signals, self.rows, self.codec, self.teacher.identity))

@@ -229,3 +229,70 @@ def test_a_few_bad_rows_mislead_nobody(tmp_path):
     scores = [("text", "score"), *((f"a film number {i}", f"{i / 7:.3f}") for i in range(60)), ("odd", "nan")]
     configuration, _, _ = load(tmp_path, write(tmp_path / "scores/train.tsv", scores))
     assert configuration.task.kind is Kind.REGRESSION
+
+
+TAGGED = "U.N. B-org\nofficial O\nEkeus B-per\n\nheads O\nfor O\nNew B-loc\nYork I-loc\n\n"
+
+
+@pytest.mark.parametrize("name", ["train.conll", "train.txt", "train.conll.gz"])
+def test_sentences_in_columns(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(TAGGED.encode()) if name.endswith(".gz") else TAGGED.encode())
+    path.with_name(name.replace("train", "dev")).write_bytes(path.read_bytes())
+    configuration, text, assumptions = load(tmp_path, path)
+    assert configuration.task.kind is Kind.TOKEN_CLASSIFICATION
+    assert (configuration.task.texts, configuration.task.label) == (("tokens",), "tags")
+    assert configuration.task.labels == ("O", "B-loc", "I-loc", "B-org", "B-per")
+    assert configuration.task.metric is Metric.ENTITY_F1
+    assert configuration.data.format == ("conll" if name == "train.txt" else "auto")
+    assert configuration.data.dev is not None
+    assert "# metric: entity_f1  # entity_f1 or accuracy" in text
+    said = " ".join(assumptions)
+    assert "The words are in column tokens" in said
+    assert "5 classes (O, B-loc, I-loc, B-org, B-per)" in said
+    assert "entity_f1" in said
+
+
+def json_lines(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_lists_of_words_and_of_numbered_tags(tmp_path):
+    rows = [{"id": i, "tokens": ["a", "b", "c"], "ner_tags": [i % 3, 0, 1]} for i in range(20)]
+    configuration, _, assumptions = load(tmp_path, json_lines(tmp_path / "a.jsonl", rows))
+    assert (configuration.task.kind, configuration.task.label) == (Kind.TOKEN_CLASSIFICATION, "ner_tags")
+    assert configuration.task.labels == ("0", "1", "2")
+    assert configuration.task.metric is Metric.ACCURACY
+    assert any("accuracy" in each for each in assumptions)
+
+
+def test_lists_of_words_alone(tmp_path):
+    configuration, _, assumptions = load(tmp_path, json_lines(tmp_path / "a.jsonl", [{"tokens": ["a", "b"]}] * 3))
+    assert configuration.task.kind is Kind.TOKEN_CLASSIFICATION
+    assert configuration.task.label is None
+    assert any("the teacher labels the rows" in each for each in assumptions)
+
+
+def test_words_beside_a_text_are_no_sentences(tmp_path):
+    rows = [{"text": f"a review {i}", "tokens": ["a", "review", str(i)], "label": i % 2} for i in range(30)]
+    configuration, _, _ = load(tmp_path, json_lines(tmp_path / "a.jsonl", rows))
+    assert configuration.task.kind is Kind.CLASSIFICATION
+    assert (configuration.task.texts, configuration.task.label) == (("text",), "label")
+
+
+def test_lists_of_labels(tmp_path):
+    rows = [{"text": f"a review {i}", "labels": [["a"], ["b", "c"], []][i % 3]} for i in range(30)]
+    configuration, _, assumptions = load(tmp_path, json_lines(tmp_path / "a.jsonl", rows))
+    assert (configuration.task.kind, configuration.task.label) == (Kind.MULTI_LABEL, "labels")
+    assert configuration.task.labels == ("a", "b", "c")
+    assert configuration.task.metric is Metric.MICRO_F1
+    assert any("any number a row: 3 classes (a, b, c)" in each for each in assumptions)
+    assert scan(configuration, None, None).unlabelled == 0
+
+
+def test_labels_parted_in_one_field(tmp_path):
+    rows = [("text", "label"), *[(f"a review {i}", ["x", "y|z", "x|z", "|", "y"][i % 5]) for i in range(40)]]
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.tsv", rows))
+    assert configuration.task.kind is Kind.MULTI_LABEL
+    assert configuration.task.labels == ("x", "y", "z")

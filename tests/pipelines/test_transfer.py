@@ -127,7 +127,9 @@ def test_distillation_learns_from_them_and_scratch_does_not(
     # What arms choose from: scratch the labelled originals, distilled all of them.
     configuration = load_configuration(path)
     arms = Arms(configuration, Checkpoint(teacher_folder), Splits((), ()), {}, lambda name: print)
-    read = TrainingRows.of(cache, tokens.name(arms.tokenizer.fingerprint, arms.tokenizer.max_length), 0)
+    read = TrainingRows.of(
+        cache, tokens.name(arms.tokenizer.fingerprint, arms.tokenizer.max_length), 0, arms.configuration.task
+    )
     chosen = {
         name: arms.choose(name, arms.recipe_of(name), read, CachedTeacher([])) for name in ("scratch", "distilled")
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import rows
 from schemas.digest import canonical, digest, identity
-from schemas.example import Change, Example
+from schemas.example import Change, Example, Span
 
 texts = st.lists(st.text(), min_size=1, max_size=2).map(tuple)
 labels = st.none() | st.integers(0, 200)
@@ -135,3 +135,33 @@ def test_changes_that_mask_nothing_leave_the_id_alone():
     first, second = (plain.copy(("a b",), strategy="s", draw=0, changes=changes) for changes in ((), (change,)))
     assert first.id == second.id
     assert second.masks == ()
+
+
+spans = st.builds(Span, st.just(0), st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 12))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Example.original,
+            st.text(),
+            texts,
+            st.none() | st.sets(st.integers(0, 30)).map(lambda found: tuple(sorted(found))),
+            st.lists(spans, max_size=4).map(tuple),
+        ),
+        max_size=4,
+    )
+)
+def test_sets_of_labels_and_spans_of_a_table_are_what_they_were(examples):
+    table = pa.Table.from_batches([rows.to_batch(examples, pa.list_(pa.int32()))])
+    assert list(rows.examples(table)) == examples
+    assert rows.labels(table) == [example.label for example in examples]
+
+
+def test_a_row_is_labelled_by_itself_or_by_its_words():
+    assert Example.original("n", ("a b",), ()).is_labelled
+    assert Example.original("n", ("a b",), 0).is_labelled
+    assert Example.original("n", ("a b",), None, (Span(0, 0, 1, 0), Span(0, 2, 3, 1))).is_labelled
+    assert not Example.original("n", ("a b",)).is_labelled
+    assert not Example.original("n", ("a b",), None, (Span(0, 0, 1),)).is_labelled

@@ -1,11 +1,12 @@
 import math
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.task import Kind, Metric, Task
+from schemas.task import Kind, Metric, Task, metrics_of
 
 NAMES = ("negative", "neutral", "positive")
 
@@ -102,6 +103,14 @@ def test_no_field_of_any_length_is_anything_but_a_value_error():
         ({"labels": NAMES, "texts": ()}, "at least 1"),
         ({"labels": NAMES, "texts": ("a", "b", "c")}, "at most 2"),
         ({"labels": NAMES, "lables": ()}, "not permitted"),
+        ({"labels": NAMES, "metric": "micro_f1"}, "for a multi_label; here: accuracy, f1, matthews"),
+        ({"kind": "multi_label"}, "needs `labels`"),
+        ({"kind": "multi_label", "labels": ("a|b", "c")}, "no `|`"),
+        ({"kind": "multi_label", "labels": NAMES, "metric": "f1"}, "for a classification"),
+        ({"kind": "token_classification", "labels": ("O",)}, "all tags"),
+        ({"kind": "token_classification", "labels": ("NOUN", "VERB")}, "metric: accuracy"),
+        ({"kind": "token_classification", "labels": ("O", "B-x"), "texts": ("a", "b")}, "one column"),
+        ({"kind": "sequence", "labels": NAMES}, "kind"),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(settings, message):
@@ -116,3 +125,59 @@ def test_a_task_says_how_wide_the_models_answer_is():
     assert regression().outputs == 1
     assert regression().metric is Metric.PEARSON_SPEARMAN
     assert regression().model_labels()["num_labels"] == 1
+
+
+def topics() -> Task:
+    return Task(kind=Kind.MULTI_LABEL, texts=("text",), label="topics", labels=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        (["positive", "negative"], (0, 2)),
+        (["negative", "positive"], (0, 2)),
+        ([2, "0"], (0, 2)),
+        ("positive|negative", (0, 2)),
+        ("neutral", (1,)),
+        ("1|2", (1, 2)),
+        ([], ()),
+        ("|", ()),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_sets_of_labels_have_no_order(field, label):
+    assert topics().read_label(field) == label
+
+
+@pytest.mark.parametrize("field", [["pos"], "negative,positive", "neutral|", "||", ["neutral", 1], {"a": 1}, [[0]], 7])
+def test_what_is_no_set_of_labels_is_refused(field):
+    with pytest.raises(ValueError, match=r"names from negative, neutral, positive, each once: a list, or with `\|`"):
+        topics().read_label(field)
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 2)).flatmap(lambda chosen: st.permutations(sorted(chosen))))
+def test_a_set_of_labels_reads_the_same_as_list_and_as_text(order):
+    names = [NAMES[index] for index in order]
+    expected = tuple(sorted(order))
+    assert topics().read_label(names) == topics().read_label("|".join(names) or "|") == expected
+
+
+def test_tags_keep_their_order():
+    task = Task(kind=Kind.TOKEN_CLASSIFICATION, texts=("tokens",), label="tags", labels=("O", "B-x", "I-x"))
+    assert task.read_label(["B-x", "I-x", "O", "O"]) == (1, 2, 0, 0)
+    assert task.read_label(None) is None
+    for field in ("O", ["o"], ["O", 3]):
+        with pytest.raises(ValueError, match="one of O, B-x, I-x"):
+            task.read_label(field)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.NONE])
+def test_every_kind_has_a_default_metric_and_a_type_of_label(kind):
+    labels = () if kind is Kind.REGRESSION else ("O", "B-x")
+    task = Task(kind=kind, texts=("text",), labels=labels)
+    assert task.metric is metrics_of(kind)[0]
+    assert isinstance(task.label_type, pa.DataType)
+    multi_label = "multi_label_classification" if kind is Kind.MULTI_LABEL else None
+    assert task.model_labels()["problem_type"] == multi_label

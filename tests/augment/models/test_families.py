@@ -159,7 +159,7 @@ def test_scores_are_those_of_a_full_pass(pair):
     found = pair.ours.propose([r for *_, r in questions], top=TOP, context="single", batch_tokens=64)
     for (_, _, request), proposal in zip(questions, found, strict=True):
         best = np.sort(full_pass(pair, request))[::-1][:TOP]
-        assert set(np.round(proposal.scores, 3)) <= {round(float(x), 3) + d for x in best for d in (-0.001, 0, 0.001)}
+        assert all(np.abs(best - score).min() < GRID for score in proposal.scores)
 
 
 def test_a_candidate_in_place_is_one_piece(pair):

@@ -22,6 +22,7 @@ from pipelines.command import app
 from schemas import rows, tokens
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
+from schemas.task import Kind, Task
 
 DISTILL = Path(sys.executable).parent / "distill"
 
@@ -98,7 +99,7 @@ def test_teacher_and_student_read_the_same_masked_ids(text, teacher_folder, tmp_
         good(verb, path)
     cache = Cache(tmp_path / "run/cache")
     (group,) = [each for each in cache.groups() if each.name.startswith("tokens")]
-    found = TrainingRows.of(cache, group.name, 0)
+    found = TrainingRows.of(cache, group.name, 0, Task(kind=Kind.NONE, texts=("text",)))
     tokenizer = Tokenizer.load(Checkpoint(teacher_folder), 24)
     examples = [
         e for side in cache.group("rows").manifest().shards for e in rows.examples(cache.group("rows").read_shard(side))
@@ -107,7 +108,7 @@ def test_teacher_and_student_read_the_same_masked_ids(text, teacher_folder, tmp_
     assert found.input_ids.tolist() == [id for ids in encoded.input_ids for id in ids]
     assert tokenizer.backend.mask_token_id in found.input_ids
     table = pa.concat_tables([group.read_shard(side) for side in group.manifest().shards])
-    assert table.schema.equals(tokens.MASKED)
+    assert table.schema.equals(tokens.schema(Kind.NONE, masked=True))
     assert table.column("masked_positions").to_pylist() == encoded.masked_positions
     assert group.manifest().settings["masking"] == 1
     assert accounting(path)["masked"] == sum(map(len, encoded.masked_positions))

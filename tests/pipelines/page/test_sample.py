@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.families import Member
 from pipelines.page.sample import lines
-from schemas.example import Change, Example
+from schemas.example import Change, Example, Span
 from schemas.task import Kind, Task
 
 TASK = Task(texts=("text",), labels=("bad", "good"))
@@ -48,3 +48,27 @@ def test_numbers_do_not_flip():
     task = Task(kind=Kind.REGRESSION, texts=("text",))
     _, copy = lines((member(ORIGINAL, 2.0), member(COPY, 1.0)), task)
     assert (copy.verdict, copy.flip) == ("1.000", False)
+
+
+def test_sets_of_labels_are_named_and_flip_where_they_differ():
+    task = Task(kind=Kind.MULTI_LABEL, texts=("text",), labels=("bad", "good", "long"))
+    one = Example.original("test", ("a fine film .",), (1, 2))
+    other = one.copy(("a dull film .",), strategy="tinybert", draw=0, changes=())
+    original, copy = lines((member(one, -1.0, 2.0, 0.5), member(other, -1.0, 0.0, -0.5)), task)
+    assert (original.label, original.verdict, original.classes) == ("good, long", "good, long", ("good", "long"))
+    assert (copy.verdict, copy.classes, copy.flip, copy.share) == ("none of them", (), True, None)
+
+
+def test_entities_are_named_by_their_words():
+    task = Task(kind=Kind.TOKEN_CLASSIFICATION, texts=("tokens",), labels=("O", "B-place", "I-place"))
+    words = (Span(0, 0, 2, 0), Span(0, 3, 6, 1), Span(0, 7, 11, 2))
+    one = Example.original("test", ("in New York",), None, words)
+    logits = np.array([[2, 0, 0], [0, 2, 0], [0, 0, 2]], np.float32)
+    cut = np.array([[2, 0, 0], [0, 2, 0], [np.nan] * 3], np.float32)
+    original, copy = lines((Member(one, logits), Member(one, cut)), task)
+    assert (original.label, original.verdict) == ("New York: place", "New York: place")
+    assert original.classes == ("place",)
+    assert (copy.verdict, copy.flip) == ("New: place", True)
+    nobody = Example.original("test", ("in town",))
+    (line,) = lines((Member(nobody, logits[:1].repeat(2, 0)),), task)
+    assert (line.label, line.verdict) == ("", "no entity")

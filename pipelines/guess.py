@@ -1,0 +1,173 @@
+"""Guesses at a data set: what a file of training rows seems to be, and what was assumed to say so."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import assert_never
+
+from pipelines.examples import files
+from pipelines.record import Record
+from pipelines.sniff import Column, Format, find_columns, find_tagged, is_number, sample, sniff_format
+from pipelines.sniff_labels import Labels, find_labels, find_tags, label_name, names_in
+from schemas.tags import OUTSIDE, are_entity_tags
+from schemas.task import NO_ANSWERS, Kind, Metric, metrics_of
+
+SIBLINGS = {"dev": ("dev", "valid", "validation", "val", "eval"), "test": ("test", "test_labelled")}
+
+
+@dataclass
+class Guess:
+    """What a file of training rows seems to be."""
+
+    path: Path
+    name: str
+    format: Format
+    texts: tuple[Column, ...]
+    label: Column | None
+    labels: Labels
+    siblings: dict[str, Path]
+    assumptions: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, path: Path, limit: int | None = None) -> "Guess":
+        """Look at a file or a folder of files."""
+        first = files([str(path)])[0]
+        format = sniff_format(first)
+        head = sample(first, format)
+        tagged = find_tagged(head)
+        texts, label = tagged or find_columns(head)
+        labels = Labels(Kind.TOKEN_CLASSIFICATION if tagged else Kind.CLASSIFICATION)
+        if label is not None:
+            every = (record for each in files([str(path)]) for record in format.records(each))
+            values = (record.fields.get(label) for record in islice(every, limit))
+            labels = find_tags(values) if tagged else find_labels(values)
+        guess = cls(path, name_of(first), format, texts, label, labels, {})
+        guess.assume()
+        guess.find_siblings(first)
+        return guess
+
+    def assume(self) -> None:
+        """Say what was guessed of the file itself."""
+        say = self.assumptions.append
+        if not self.format.certain:
+            say(f"{self.path} is {self.format.name.upper()}, by its content.")
+        if self.format.name in ("tsv", "csv"):
+            say(f"The first line of {self.path} {'names the columns' if self.format.header else 'is a row'}.")
+        if self.labels.kind is Kind.TOKEN_CLASSIFICATION:
+            say(f"The words are in column {self.texts[0]}, a list in every row.")
+        elif len(self.texts) == 1:
+            say(f"The text is in column {self.texts[0]}.")
+        else:
+            say(f"The texts are pairs, in columns {self.texts[0]} and {self.texts[1]}.")
+        if self.label is None:
+            say(
+                "No column looks like a label: the teacher labels the rows, `task.labels` is there to be corrected, "
+                "and `data.dev` must name labelled rows."
+            )
+        else:
+            self.assume_labels()
+        if self.labels.kind is not Kind.REGRESSION:
+            say(f"The metric is {self.metric.value}.")
+        say("The student has four of the teacher's layers, and else its shape.")
+
+    def assume_labels(self) -> None:
+        """Say what was guessed of the labels."""
+        say = self.assumptions.append
+        names = self.labels.names
+        shown = f"{len(names)} classes ({', '.join(names[:10])}{', …' if len(names) > 10 else ''})"
+        match self.labels.kind:
+            case Kind.REGRESSION:
+                say(f"The label is in column {self.label}: numbers, so the task is a regression.")
+                return
+            case Kind.CLASSIFICATION:
+                say(f"The label is in column {self.label}: {shown}, in sorted order.")
+            case Kind.MULTI_LABEL:
+                say(f"The labels are in column {self.label}, any number a row: {shown}, in sorted order.")
+            case Kind.TOKEN_CLASSIFICATION:
+                say(f"The tags of the words are in column {self.label}: {shown}, `O` first and types in order.")
+            case Kind.NONE:
+                raise NO_ANSWERS
+            case _:
+                assert_never(self.labels.kind)
+        if len(names) < 2:
+            say("A classification needs two labels at least: `task.labels` is there to be corrected.")
+        say("That order is the order of the teacher's outputs; it must be the teacher's own.")
+
+    @property
+    def metric(self) -> Metric:
+        """The first metric of the kind that fits the labels."""
+        first, *others = metrics_of(self.labels.kind)
+        fits = first is not Metric.ENTITY_F1 or are_entity_tags(self.names)
+        return first if fits else others[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels that are written: those that were found, or an example of some."""
+        match self.labels.kind:
+            case Kind.CLASSIFICATION:
+                return self.labels.names if len(self.labels.names) > 1 else ("negative", "positive")
+            case Kind.REGRESSION:
+                return ()
+            case Kind.MULTI_LABEL:
+                return self.labels.names or ("negative", "positive")
+            case Kind.TOKEN_CLASSIFICATION:
+                return self.labels.names if len(self.labels.names) > 1 else (OUTSIDE, "B-name", "I-name")
+            case Kind.NONE:
+                raise NO_ANSWERS
+            case _:
+                assert_never(self.labels.kind)
+
+    def find_siblings(self, first: Path) -> None:
+        """Look beside the file for dev and test rows, and take them if they are labelled."""
+        for split, names in SIBLINGS.items():
+            for found in siblings(first, names):
+                if self.is_labelled(found):
+                    self.siblings[split] = found
+                    self.assumptions.append(f"{found} holds the {split} rows.")
+                    break
+                self.assumptions.append(f"{found} does not have the same columns and labels, and is left out.")
+        if "dev" not in self.siblings:
+            self.assumptions.append("There is no dev file: one text in ten is held out of the training rows.")
+        if "test" not in self.siblings:
+            self.assumptions.append("There is no test file: the report is on the dev rows.")
+
+    def is_labelled(self, path: Path) -> bool:
+        """Whether the first rows of a file have the texts, and labels that the training rows have too."""
+        head = list(islice(self.format.records(path), 100))
+        return bool(head) and all(self.fits(record) for record in head)
+
+    def fits(self, record: Record) -> bool:
+        """Whether a row has the texts and a known label."""
+        label = record.fields.get(self.label) if self.label is not None else None
+        if label in (None, "") or any(column not in record.fields for column in self.texts):
+            return False
+        match self.labels.kind:
+            case Kind.CLASSIFICATION:
+                return label_name(label) in self.labels.names
+            case Kind.REGRESSION:
+                return is_number(label)
+            case Kind.MULTI_LABEL | Kind.TOKEN_CLASSIFICATION:
+                return {*names_in(label)} <= {*self.labels.names}
+            case Kind.NONE:
+                raise NO_ANSWERS
+            case _:
+                assert_never(self.labels.kind)
+
+
+def name_of(path: Path) -> str:
+    """Return a name for the data set: the file's, or the folder's where the file is only called train."""
+    stem = path.name.partition(".")[0]
+    name = path.absolute().parent.name if stem.lower().startswith("train") else stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "data"
+
+
+def siblings(path: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files of a split beside the training file, told by the name."""
+    stem, dot, ending = path.name.partition(".")
+    for name in names:
+        other = re.sub("train", name, stem, flags=re.IGNORECASE) if "train" in stem.lower() else name
+        found = path.with_name(f"{other}{dot}{ending}")
+        if found != path and found.is_file() and found.stat().st_size:
+            yield found
