@@ -5,49 +5,41 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from augment.candidates import Positions
-from schemas.example import Change, Span
+from schemas.example import Change, Example, Span
+
+Slot = tuple[int, int, int, str, str]
+"""A position of a row: its text, its index among that text's segments, its start, what stands there, its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriter:
-    """One text of a row, cut at its positions.
+    """The texts of a row, cut at its positions.
 
-    `segments` are what stands between the positions and what stands at them, in turn; `places` has start and source of
-    each position; `first` is the index of the first one among the row's.
+    `segments` are, for each text, what stands between its positions and what stands at them, in turn.
     """
 
-    text: int
-    segments: list[str]
-    places: list[tuple[int, str]]
-    first: int
+    segments: list[list[str]]
+    slots: list[Slot]
 
     @classmethod
-    def of(cls, written: str, text: int, positions: Positions) -> "Rewriter":
-        """Cut a text; a row's positions are in order of text and start."""
-        first = sum(position.text < text for position in positions)
-        own = [position for position in positions if position.text == text]
-        bounds = [0, *(bound for position in own for bound in (position.start, position.end)), len(written)]
-        segments = [written[start:end] for start, end in pairwise(bounds)]
-        return cls(text, segments, [(each.start, each.source) for each in own], first)
+    def of(cls, example: Example, positions: Positions) -> "Rewriter":
+        """Cut the texts; a row's positions are in order of text and start."""
+        segments: list[list[str]] = []
+        slots: list[Slot] = []
+        for number, text in enumerate(example.texts):
+            own = [position for position in positions if position.text == number]
+            bounds = [0, *(bound for position in own for bound in (position.start, position.end)), len(text)]
+            parts = [text[start:end] for start, end in pairwise(bounds)]
+            segments.append(parts)
+            slots += [(number, 2 * i + 1, each.start, parts[2 * i + 1], each.source) for i, each in enumerate(own)]
+        return cls(segments, slots)
 
-    def written(self, places: Sequence[int], words: Sequence[str]) -> str:
-        """Return the text with words in some of the row's places."""
-        segments = self.segments.copy()
+    def written(self, text: int, places: Sequence[int], words: Sequence[str]) -> str:
+        """Return a text with words in some of its places."""
+        segments = self.segments[text].copy()
         for place, word in zip(places, words, strict=True):
-            segments[2 * (place - self.first) + 1] = word
+            segments[self.slots[place][1]] = word
         return "".join(segments)
-
-    def changes(self, places: Sequence[int], words: Sequence[str]) -> tuple[Change, ...]:
-        """Return what `written` changes; places are in order."""
-        changes = []
-        shift = 0
-        for place, word in zip(places, words, strict=True):
-            start, source = self.places[place - self.first]
-            original = self.segments[2 * (place - self.first) + 1]
-            start += shift
-            changes.append(Change(self.text, start, start + len(word), original, source))
-            shift += len(word) - len(original)
-        return tuple(changes)
 
 
 def moved(spans: Sequence[Span], changes: Sequence[Change]) -> tuple[Span, ...]:

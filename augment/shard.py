@@ -1,8 +1,10 @@
 """Augmenting one shard: merge identical rows, propose words once, grow copies, write both."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,11 @@ class ShardAugmenter:
 
     def augment(self, shard: int, read: Iterable[Example]) -> Work:
         """Write the shard's candidates and rows where they are not there yet."""
+        with no_collection():
+            return self.write(shard, read)
+
+    def write(self, shard: int, read: Iterable[Example]) -> Work:
+        """Do it."""
         originals, merged = merge(read)
         ids = np.array([original.id for original in originals], np.uint64)
         proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
@@ -107,6 +114,18 @@ class ShardAugmenter:
         return Proposed(positions, asked=len(new), copied=len(originals) - len(new))
 
 
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Stop looking for cycles among objects: a shard has millions and no cycle, and to look would double the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @dataclass(frozen=True)
 class Proposed:
     """The candidates of a shard's originals, and for how many rows they were asked and copied."""
@@ -140,7 +159,7 @@ def merge(read: Iterable[Example]) -> tuple[list[Example], int]:
         if seen is None:
             merged[example.id] = example
         elif (seen.texts, seen.label) == (example.texts, example.label):
-            merged[example.id] = replace(seen, count=seen.count + example.count)
+            merged[example.id] = seen._replace(count=seen.count + example.count)
         else:
             raise IntegrityError(
                 "one id for one row",

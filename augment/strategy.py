@@ -11,16 +11,13 @@ from typing import Protocol, runtime_checkable
 
 from augment import strategies
 from augment.candidates import Positions
-from augment.draw import Drawn
+from augment.draw import Grown
 from augment.eligibility import Eligibility
 from augment.proposers import Proposers
 from schemas.configuration import Augmentation
 from schemas.digest import file_digest
 from schemas.errors import ConfigurationError
 from schemas.example import Example
-
-Grown = tuple[list[Example], Drawn]
-"""A row's copies, distinct and in order of draw, and counts of what was drawn."""
 
 
 @runtime_checkable

@@ -23,9 +23,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from augment.candidates import Position, Positions
-from augment.draw import Drawing
+from augment.draw import Drawing, Grown
 from augment.shard import Proposing, ShardAugmenter
-from augment.strategy import Grown
 from benchmarks.measure import finish
 from schemas.cache import Cache
 from schemas.example import Example
@@ -59,8 +58,7 @@ class MadeUp:
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Draw the copies."""
-        for example, possible in zip(examples, positions, strict=True):
-            yield self.drawing.draw(example, possible, "tinybert")
+        return self.drawing.draw(examples, positions, "tinybert")
 
 
 def rows_to_grow(count: int) -> list[Example]:

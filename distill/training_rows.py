@@ -168,8 +168,10 @@ def words_of(rows: pa.Table, encoded: pa.Table, group: Group) -> Words:
     classes = spans.flatten().field("label")
     counts = kept.value_lengths().to_numpy()
     labels = np.full(int(counts.sum()), NONE, np.int64)
-    # A row has a class for every word or for none.
-    tagged = np.repeat(spans.value_lengths().to_numpy() > 0, counts)
+    # A row has a class for every word or for none; a span without a class only protects.
+    valued = np.cumsum(np.concatenate([[0], classes.is_valid().to_numpy(zero_copy_only=False)]))
+    bounds = np.concatenate([[0], np.cumsum(spans.value_lengths().to_numpy())])
+    tagged = np.repeat(valued[bounds[1:]] > valued[bounds[:-1]], counts)
     labels[tagged] = classes.drop_null().to_numpy()
     ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Words(kept.flatten().to_numpy().astype(np.int64), labels, ends)

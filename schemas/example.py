@@ -1,10 +1,9 @@
 """Examples: rows of text with an identity that no file format, order or path can change."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from schemas.digest import identity, text_identity
+from schemas.digest import chained, identity
 
 Label = int | float | tuple[int, ...] | None
 
@@ -38,8 +37,7 @@ class Span(NamedTuple):
     label: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """One row: an original as read, or a copy made from one.
 
     `label` is a class index, a number, or the sorted indices of all labels that fit; `None` where the teacher is to
@@ -51,7 +49,7 @@ class Example:
     origin: int
     texts: tuple[str, ...]
     label: Label = None
-    count: int = 1
+    count: int = 1  # pyright: ignore[reportIncompatibleMethodOverride]
     strategy: str = ""
     draw: int = -1
     changes: tuple[Change, ...] = ()
@@ -84,7 +82,8 @@ class Example:
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        key = text_identity(str(self.id), strategy, *texts, *map(repr, masks_of(changes)))
+        masks = masks_of(changes)
+        key = chained(self.id, strategy, *texts, repr(masks)) if masks else chained(self.id, strategy, *texts)
         return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
 
     @property

@@ -8,13 +8,15 @@ with copies times probability.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from augment.candidates import NONE, Position, Positions
-from augment.draw import Drawing, Drawn
+from augment.draw import Drawing, Drawn, Grown
 from augment.models.masked_language_model import Proposal, Request
 from augment.rewrite import Rewriter
 from augment.strategies import tinybert
 from augment.strategies.tinybert import MODEL, NEEDS, VECTORS, TinyBert, position
-from augment.strategy import Grown, Setting
+from augment.strategy import Setting
 from augment.words import form, surroundings
 from schemas.example import Example
 
@@ -25,12 +27,14 @@ NAME = "evolving"
 
 @dataclass
 class Draft:
-    """A copy under way: which trial of which row, the positions it will still change, and the words it has put in."""
+    """A copy under way: which trial of which row, the places it will still change, and the words it has put in.
+
+    Each place to change has the number that chooses among its words.
+    """
 
     row: int
     trial: int
-    to_change: list[int]
-    numbers: list[float]
+    to_change: list[tuple[int, float]]
     places: list[int]
     words: list[str]
 
@@ -59,41 +63,29 @@ class Evolving:
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Yield each row's copies; all copies of all rows take their steps together."""
-        drawn = [Drawn(trials=self.drawing.copies) for _ in examples]
-        drafts = [draft for row in range(len(examples)) for draft in self.drafts(row, examples, positions, drawn)]
-        while waiting := [draft for draft in drafts if draft.to_change]:
+        open = [[bool(each.words) or each.source == MODEL for each in row] for row in positions]
+        plan = self.drawing.plan(examples, positions, open)
+        drafts: dict[tuple[int, int], Draft] = {}
+        columns = (plan.rows, plan.trials, plan.places, plan.numbers)
+        for row, trial, place, number in zip(*(column.tolist() for column in columns), strict=True):
+            drafts.setdefault((row, trial), Draft(row, trial, [], [], [])).to_change.append((place, number))
+        while waiting := [draft for draft in drafts.values() if draft.to_change]:
             self.step(waiting, examples, positions)
-        by_row: list[list[Draft]] = [[] for _ in examples]
-        for draft in drafts:
-            by_row[draft.row].append(draft)
-        for example, possible, own, counts in zip(examples, positions, by_row, drawn, strict=True):
-            trials = [draft.trial for draft in own for _ in draft.places]
-            places = [place for draft in own for place in draft.places]
-            words = [word for draft in own for word in draft.words]
-            found = self.drawing.copies_of(example, possible, NAME, trials, places, words)
-            counts.update(f"replaced_{change.source}" for copy in found for change in copy.changes)
-            yield found, counts
-
-    def drafts(
-        self, row: int, examples: Sequence[Example], positions: Sequence[Positions], drawn: Sequence[Drawn]
-    ) -> Iterator[Draft]:
-        """Yield a row's copies before anything is changed."""
-        possible = positions[row]
-        if not possible or not self.drawing.copies:
-            return
-        open = [bool(each.words) or each.source == MODEL for each in possible]
-        plan = self.drawing.plan(examples[row], possible, open)
-        drawn[row].update(trial_words=plan.varied)
-        for trial in range(self.drawing.copies):
-            to_change = plan.planned[trial].nonzero()[0].tolist()
-            yield Draft(row, trial, to_change, plan.numbers[trial, to_change].tolist(), [], [])
+        made = [(draft.row, draft.trial, place) for draft in drafts.values() for place in draft.places]
+        rows, trials, places = np.array(made, np.int64).reshape(-1, 3).T
+        words = [word for draft in drafts.values() for word in draft.words]
+        found = self.drawing.copies_of(examples, positions, NAME, rows, trials, places, words)
+        for copies, varied in zip(found, plan.varied.tolist(), strict=True):
+            drawn = Drawn(trials=self.drawing.copies, trial_words=varied)
+            drawn.update(f"replaced_{change.source}" for copy in copies for change in copy.changes)
+            yield copies, drawn
 
     def step(self, drafts: Sequence[Draft], examples: Sequence[Example], positions: Sequence[Positions]) -> None:
         """Let every draft change its next word."""
         asked = self.requests(drafts, examples, positions)
         answers = self.base.ask([request for request in asked if request])
         for draft, request in zip(drafts, asked, strict=True):
-            place, number = draft.to_change.pop(0), draft.numbers.pop(0)
+            place, number = draft.to_change.pop(0)
             position, example = positions[draft.row][place], examples[draft.row]
             written = example.texts[position.text][position.start : position.end]
             words = self.drawing.words(written, answers[request].words if request else position.words)
@@ -109,15 +101,15 @@ class Evolving:
         texts: list[str] = []
         starts: list[int] = []
         for draft in drafts:
-            position, example = positions[draft.row][draft.to_change[0]], examples[draft.row]
-            rewriter = Rewriter.of(example.texts[position.text], position.text, positions[draft.row])
-            texts.append(rewriter.written(draft.places, draft.words))
-            changes = rewriter.changes(draft.places, draft.words)
-            starts.append(position.start + sum(c.end - c.start - len(c.original) for c in changes))
+            position, example = positions[draft.row][draft.to_change[0][0]], examples[draft.row]
+            rewriter = Rewriter.of(example, positions[draft.row])
+            texts.append(rewriter.written(position.text, draft.places, draft.words))
+            put_in = zip(draft.places, draft.words, strict=True)
+            starts.append(position.start + sum(len(word) - len(rewriter.slots[place][3]) for place, word in put_in))
         found: list[Request | None] = []
         splits = self.base.model.split(texts)
         for draft, text, start, split in zip(drafts, texts, starts, splits, strict=True):
-            if positions[draft.row][draft.to_change[0]].source != MODEL:
+            if positions[draft.row][draft.to_change[0][0]].source != MODEL:
                 found.append(None)
                 continue
             word = next(word for word in split.words if word.start == start)

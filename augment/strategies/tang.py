@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from augment.candidates import Positions
-from augment.draw import Drawn
+from augment.draw import Drawn, Grown
 from augment.eligibility import Eligibility
 from augment.lexicon import Lexicon, Tagger, load_tagger
 from augment.rewrite import moved
-from augment.strategy import Grown, Setting
+from augment.strategy import Setting
 from augment.words import Word, plain_words
 from schemas.errors import ConfigurationError
 from schemas.example import MASK, Change, Example

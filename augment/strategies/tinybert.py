@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from augment.candidates import NONE, Position, Positions
-from augment.draw import Drawing
+from augment.draw import Drawing, Grown
 from augment.eligibility import Eligibility
 from augment.models.masked_language_model import MaskedLanguageModel, Proposal, Request
-from augment.strategy import Grown, Setting
+from augment.strategy import Setting
 from augment.vectors import Vectors
 from augment.words import Word, surroundings
 from schemas.configuration import Context
@@ -55,8 +55,7 @@ class TinyBert:
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Yield each row's copies."""
-        for example, possible in zip(examples, positions, strict=True):
-            yield self.drawing.draw(example, possible, NAME)
+        return self.drawing.draw(examples, positions, NAME)
 
     def places(self, examples: Sequence[Example]) -> Iterator[tuple[int, int, Word, Request | None]]:
         """Yield row, text and word of everything eligible, and the question to the model for words of one piece."""

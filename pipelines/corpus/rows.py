@@ -136,7 +136,7 @@ class RowMaker:
             for text, start, stop, source in zip(*(iter(marks),) * 4, strict=True)
         )
         found = Example.original(self.name, texts, changes=changes)
-        return replace(found, count=self.store.identity(document)[1])
+        return found._replace(count=self.store.identity(document)[1])
 
 
 def located_as(segment: Segment, changes: tuple[Change, ...]) -> Located:

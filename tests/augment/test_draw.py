@@ -48,7 +48,13 @@ def made(row) -> tuple[Example, tuple[Position, ...]]:
 
 
 def drawn(row, copies=12, probability=0.5, seed=3):
-    return Drawing(copies, probability, seed).draw(*row, "test")
+    return one(Drawing(copies, probability, seed), *row)
+
+
+def one(drawing: Drawing, example: Example, positions) -> tuple[list[Example], Counter[str]]:
+    """Draw the copies of a row by itself."""
+    (grown,) = drawing.draw([example], [positions], "test")
+    return grown
 
 
 def naive(row, copies, probability, seed):
@@ -217,7 +223,7 @@ PLACES = (
 
 
 def written(drawing: Drawing) -> set[tuple[str, str]]:
-    copies, _ = drawing.draw(OPTIONS, PLACES, "test")
+    copies, _ = one(drawing, OPTIONS, PLACES)
     changes = [
         (change.original, copy.texts[0][change.start : change.end]) for copy in copies for change in copy.changes
     ]
@@ -240,7 +246,7 @@ def test_kinds_of_candidates_can_be_left_out():
 
 def test_without_the_original_every_replacement_replaces():
     drawing = Drawing(copies=300, probability=1.0, drop=("original",))
-    copies, _ = drawing.draw(OPTIONS, PLACES, "test")
+    copies, _ = one(drawing, OPTIONS, PLACES)
     assert all(len(copy.changes) == 3 for copy in copies)
 
 
@@ -257,9 +263,7 @@ def test_new_words_take_the_case_of_the_old():
 @given(rows(), st.floats(0, 1), st.integers(0, 9))
 def test_copies_stay_near_their_original(plain, distance, seed):
     example, positions = made(plain)
-    copies, _ = Drawing(copies=20, probability=0.9, seed=seed, longest_distance=distance).draw(
-        example, positions, "test"
-    )
+    copies, _ = one(Drawing(copies=20, probability=0.9, seed=seed, longest_distance=distance), example, positions)
     for copy in copies:
         for text in range(len(example.texts)):
             places = sum(position.text == text and len(position.words) > 0 for position in positions)
@@ -269,7 +273,7 @@ def test_copies_stay_near_their_original(plain, distance, seed):
 def test_a_longer_distance_only_adds_changes():
     drawings = [Drawing(copies=50, longest_distance=distance) for distance in (0.34, 1.0)]
     near, far = (
-        {copy.draw: {change.original for change in copy.changes} for copy in each.draw(OPTIONS, PLACES, "test")[0]}
+        {copy.draw: {change.original for change in copy.changes} for copy in one(each, OPTIONS, PLACES)[0]}
         for each in drawings
     )
     assert near

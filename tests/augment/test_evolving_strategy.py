@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from conftest import originals
 
@@ -28,13 +29,15 @@ def naive(strategy: Evolving, example: Example, positions) -> list[tuple[str, ..
     """One trial after another, one word after another, each asked for by itself in the text as it is by then."""
     base, drawing = strategy.base, strategy.drawing
     open = [each.source != NONE for each in positions]
-    plan = drawing.plan(example, positions, open)
+    plan = drawing.plan([example], [positions], [open])
+    columns = (plan.trials, plan.places, plan.numbers)
+    planned = {(trial, place): number for trial, place, number in zip(*map(np.ndarray.tolist, columns), strict=True)}
     found = []
     for trial in range(drawing.copies):
         texts = list(example.texts)
         shift = [0, 0]
         for place, position in enumerate(positions):
-            if not plan.planned[trial, place]:
+            if (trial, place) not in planned:
                 continue
             text = texts[position.text]
             start, end = position.start + shift[position.text], position.end + shift[position.text]
@@ -45,7 +48,7 @@ def naive(strategy: Evolving, example: Example, positions) -> list[tuple[str, ..
                 request = Request(split.pieces, word.piece, surroundings(text, word))
                 (answer,) = base.model.propose([request], top=base.top, context=base.context, batch_tokens=64)
                 words = answer.words
-            word = words[int(plan.numbers[trial, place] * len(words))]
+            word = words[int(planned[trial, place] * len(words))]
             if form(word) != form(text[start:end]):
                 texts[position.text] = text[:start] + word + text[end:]
                 shift[position.text] += len(word) - (end - start)

@@ -99,6 +99,7 @@ def test_a_copy_keeps_what_it_is_a_copy_of():
                 st.builds(Change, st.integers(0, 1), st.integers(0, 9), st.integers(0, 9), st.text(), st.text()),
                 max_size=2,
             ).map(tuple),
+            spans=st.just(()),
         ),
         max_size=4,
     )
