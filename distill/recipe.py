@@ -11,7 +11,7 @@ from distill.losses import Loss
 from distill.shape import ModelShape
 from schemas.digest import digest, file_digest
 from schemas.errors import ConfigurationError
-from schemas.signal import Column, Family, Signal
+from schemas.signal import Column, Signal
 
 TEACHER = "teacher"
 """Name of the one teacher that a run asks; several are still to come."""
@@ -102,7 +102,7 @@ class Recipe:
     def refuse_predictions(self) -> None:
         """Refuse a recipe that raw text has no answer for: without labels there are no logits either."""
         terms = [term for stage in self.stages for term in stage.terms]
-        answers = [term.name for term in terms if term.student.family in (Family.LOGITS, Family.TOKEN_LOGITS)]
+        answers = [term.name for term in terms if term.student.is_answer]
         if answers:
             raise nothing_to_predict(f"it has {', '.join(answers)}")
 

@@ -121,7 +121,7 @@ class Trainer:
         """Log, evaluate and save where it is time."""
         step = self.at.step
         done = sum(self.steps[:index]) + step
-        learns_answers = answer_of(self.student.kind) in stage.signals
+        learns_answers = any(signal.is_answer for signal in stage.signals)
         evaluates = learns_answers and self.evaluate and (step % self.settings.evaluate_every == 0 or step == total)
         saves = step % self.settings.checkpoint_every == 0 or step == total
         if evaluates or saves or step % FLUSH_EVERY == 0:

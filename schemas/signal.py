@@ -31,6 +31,11 @@ class Signal:
     def __str__(self) -> str:
         return self.family.value if self.layer is None else f"{self.family.value}.{self.layer}"
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is what a head says, and not of a model's insides."""
+        return self.family in (Family.LOGITS, Family.TOKEN_LOGITS)
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Column:
