@@ -1,4 +1,4 @@
-"""Comma-separated files of RFC 4180: quoted fields may hold commas, line ends and doubled quotes."""
+"""Files of RFC 4180, parted by commas or another character: quoted fields may hold it, line ends, doubled quotes."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from pipelines.record import Record, Reject, shown
 
 SUFFIXES = (".csv",)
 QUOTE = '"'
+COMMA = ","
 
 
 class MalformedError(Exception):
@@ -21,12 +22,12 @@ class MalformedError(Exception):
         self.found = found
 
 
-def records(path: Path, *, header: bool) -> Iterator[Record | Reject]:
+def records(path: Path, *, header: bool, delimiter: str = COMMA) -> Iterator[Record | Reject]:
     """Read rows; `header` says whether the first row names the columns. No text is taken for a missing value."""
-    return named(rows(path), header=header)
+    return named(rows(path, delimiter), header=header)
 
 
-def rows(path: Path) -> Iterator[Fields | Reject]:
+def rows(path: Path, delimiter: str = COMMA) -> Iterator[Fields | Reject]:
     """Read rows, each of one physical line or more.
 
     A row with wrong quotes is bad as one physical line, and reading goes on with the next: what a quote that is never
@@ -37,7 +38,7 @@ def rows(path: Path) -> Iterator[Fields | Reject]:
         if not first.whole:
             yield too_long(first)
             continue
-        row = Row(first, source)
+        row = Row(first, source, delimiter)
         try:
             fields = row.parse()
         except MalformedError as error:
@@ -71,8 +72,9 @@ class Source:
 class Row:
     """One row while it is being read, with the physical lines it took so far."""
 
-    def __init__(self, first: Line, source: Source) -> None:
+    def __init__(self, first: Line, source: Source, delimiter: str) -> None:
         self.source = source
+        self.delimiter = delimiter
         self.lines = [first]
         self.size = len(first.raw)
         self.text = content(first)
@@ -89,8 +91,8 @@ class Row:
 
     def plain(self) -> str:
         """Return the field that begins here without a quote."""
-        comma = self.text.find(",", self.at)
-        begin, self.at = self.at, len(self.text) if comma < 0 else comma
+        end = self.text.find(self.delimiter, self.at)
+        begin, self.at = self.at, len(self.text) if end < 0 else end
         field = self.text[begin : self.at]
         if QUOTE in field:
             raise MalformedError("quotes only around whole fields", f"one at column {begin + field.find(QUOTE) + 1}")
@@ -113,9 +115,10 @@ class Row:
                 break
             parts.append(QUOTE)
             self.at += 1
-        if self.at < len(self.text) and self.text[self.at] != ",":
+        if self.at < len(self.text) and self.text[self.at] != self.delimiter:
             place = f"line {self.lines[-1].where.line}, column {self.at + 1}"
-            raise MalformedError("a comma after a closing quote", f"{self.text[self.at]!r} at {place}")
+            wanted = "a comma" if self.delimiter == COMMA else repr(self.delimiter)
+            raise MalformedError(f"{wanted} after a closing quote", f"{self.text[self.at]!r} at {place}")
         return "".join(parts)
 
     def go_on(self, column: int) -> None:
