@@ -2,13 +2,11 @@
 
 import difflib
 import glob
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import assert_never
 
-from pipelines.delimited import DELIMITERS
 from pipelines.reader import reader_for
 from pipelines.record import Record, Reject, shown
 from pipelines.sentence import sentence_of
@@ -115,25 +113,12 @@ def missing_column(path: Path, column: str | int, columns: Sequence[str | int], 
             f"{path}: {len(columns)} columns, known as 0 to {len(columns) - 1} for want of a header",
             "correct `task`, or set `data.header: true` if the first line names the columns",
         )
-    other = other_delimiter(path, names, data)
-    if other is not None:
-        expected = f"a column `{column}`, and fields parted by {shown(data.delimiter)}"
-        return DataError(
-            expected, f"{path}: one column, {shown(names[0])}", f"set `data.delimiter: {json.dumps(other)}`"
-        )
     lower = {each.lower(): each for each in names}
     near = difflib.get_close_matches(str(column).lower(), lower, 1)
     hint = f"did you mean `{lower[near[0]]}`?" if near else "correct `task`"
     if isinstance(column, int):
         hint = "use names, or set `data.header: false` if the first line is a row"
     return DataError(f"a column `{column}`", f"{path}: {', '.join(names[:50])}", hint)
-
-
-def other_delimiter(path: Path, names: Sequence[str], data: Data) -> str | None:
-    """Return what seems to part the fields of a CSV file that was read as one column."""
-    if len(names) != 1 or not (data.format == "csv" or ".csv" in path.suffixes):
-        return None
-    return next((each for each in DELIMITERS if each != data.delimiter and each in names[0]), None)
 
 
 def example_of(name: str, task: Task, record: Record) -> tuple[Record, Example] | Reject:

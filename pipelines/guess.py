@@ -140,11 +140,11 @@ class Guess:
     def assume_preset(self) -> None:
         """Say what follows from the number of rows."""
         preset = self.preset
-        rows = f"{self.survey.good:,} rows"
-        looked = f"{rows} there are" if self.survey.whole else f"first {rows}; there are more, and large sets want less"
+        count = f"{self.survey.good:,} rows"
+        rows = f"there are {count}" if self.survey.whole else f"the first {count} were counted, there are more"
         self.assumptions.append(
-            f"`augment.copies` is {preset.copies} and `augment.probability` {preset.probability}, as for "
-            f"{preset.sizes}, by the {looked}."
+            f"`augment.copies` is {preset.copies} and `augment.probability` {preset.probability}: {rows} "
+            f"({preset.sizes})."
         )
 
     @property

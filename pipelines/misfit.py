@@ -27,9 +27,20 @@ def refuse_misfit(path: Path, format: str) -> None:
             f"{path}:1: `[`, the begin of a JSON array",
             "write one object a line, for instance: jq -c '.[]' array.json > rows.jsonl",
         )
+    if format == "jsonl" and first_content(path) == b"{":
+        raise DataError(
+            "JSON Lines: one object a line",
+            f"{path}:1: `{{`, the begin of an object over several lines",
+            "write one object a line, for instance: jq -c . objects.json > rows.jsonl",
+        )
 
 
 def is_json_array(path: Path) -> bool:
     """Whether a file begins as an array of objects does, on one line or more."""
-    first = next((line.content.strip() for line in lines(path) if line.content.strip()), b"")
+    first = first_content(path)
     return first == b"[" or (first.startswith(b"[") and first[1:].lstrip().startswith(b"{"))
+
+
+def first_content(path: Path) -> bytes:
+    """Return a file's first line that is not blank, bare."""
+    return next((line.content.strip() for line in lines(path) if line.content.strip()), b"")

@@ -18,10 +18,10 @@ class Preset:
 
 
 PRESETS = (
-    (9_999, Preset(30, 0.5, "fewer than 10,000 rows")),
-    (100_000, Preset(20, 0.4, "10,000 to 100,000 rows")),
+    (9_999, Preset(30, 0.5, "fewer than 10,000")),
+    (100_000, Preset(20, 0.4, "10,000 to 100,000")),
 )
-LARGE = Preset(10, 0.2, "more than 100,000 rows")
+LARGE = Preset(10, 0.2, "more than 100,000")
 
 WHY = {
     "copies": "30 below 10,000 rows, 20 up to 100,000, then 10: TinyBERT's script, too, makes fewer for large tasks",

@@ -1,12 +1,14 @@
 """Files of RFC 4180, parted by commas or another character: quoted fields may hold it, line ends, doubled quotes."""
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.delimited import Fields, named
+from pipelines.delimited import DELIMITERS, Fields, named
 from pipelines.lines import LONGEST, Line, lines, not_utf8, too_long
 from pipelines.record import Record, Reject, shown
+from schemas.errors import DataError
 
 SUFFIXES = (".csv",)
 QUOTE = '"'
@@ -24,7 +26,24 @@ class MalformedError(Exception):
 
 def records(path: Path, *, header: bool, delimiter: str = COMMA) -> Iterator[Record | Reject]:
     """Read rows; `header` says whether the first row names the columns. No text is taken for a missing value."""
-    return named(rows(path, delimiter), header=header)
+    found = rows(path, delimiter)
+    return named(well_headed(found, delimiter) if header else found, header=header)
+
+
+def well_headed(found: Iterator[Fields | Reject], delimiter: str) -> Iterator[Fields | Reject]:
+    """Refuse a header of one bare name with another delimiter in it: its columns would be one, and its rows ragged."""
+    for row in found:
+        if isinstance(row, Fields) and len(row.fields) == 1 and not row.raw.startswith(QUOTE.encode()):
+            other = next((each for each in DELIMITERS if each != delimiter and each in row.fields[0]), None)
+            if other is not None:
+                raise DataError(
+                    f"fields parted by {delimiter!r}",
+                    f"{row.where}: one column, {shown(row.fields[0])}",
+                    f"set `data.delimiter: {json.dumps(other)}`, or put the name in quotes if it is one",
+                )
+        yield row
+        break
+    yield from found
 
 
 def rows(path: Path, delimiter: str = COMMA) -> Iterator[Fields | Reject]:

@@ -3,6 +3,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ def load(folder: Path, data: Path) -> tuple[Configuration, str, list[str]]:
     return load_configuration(path), text, assumptions
 
 
-def write(path: Path, rows: list[tuple[object, ...]], separator: str = "\t") -> Path:
+def write(path: Path, rows: Sequence[tuple[object, ...]], separator: str = "\t") -> Path:
     path.parent.mkdir(exist_ok=True)
     content = "".join(separator.join(map(str, row)) + "\n" for row in rows)
     path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
@@ -440,6 +441,14 @@ def test_a_json_array_is_named(tmp_path, name, indent):
     assert "jq" in error.remedy
 
 
+def test_objects_over_several_lines_are_named(tmp_path):
+    path = tmp_path / "d.json"
+    path.write_text("\n".join(json.dumps({"text": text}, indent=1) for text, _ in messages(3)))
+    error = refused(path)
+    assert "JSON Lines: one object a line" in error.expected
+    assert "an object over several lines" in error.found
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt"])
 def test_line_ends_of_old_macs_are_named(tmp_path, name):
     path = tmp_path / name
@@ -485,7 +494,7 @@ def test_a_folder_of_parts_is_taken_whole(tmp_path):
         write(tmp_path / f"parts/{name}.tsv", [("text", "label"), *messages(20)])
     configuration, _, assumptions = load(tmp_path, tmp_path / "parts")
     assert configuration.data.train == (str(tmp_path / "parts"),)
-    assert any("by the 40 rows there are" in each for each in assumptions)
+    assert any("there are 40 rows (fewer than 10,000)" in each for each in assumptions)
 
 
 def test_copies_are_those_for_the_number_of_rows(tmp_path):
@@ -493,10 +502,10 @@ def test_copies_are_those_for_the_number_of_rows(tmp_path):
     configuration, text, assumptions = load(tmp_path, path)
     assert (configuration.augment.copies, configuration.augment.probability) == (20, 0.4)
     assert "arXiv 2305.12565" in text
-    assert any("`augment.copies` is 20" in each and "10,000 rows there are" in each for each in assumptions)
+    assert any("`augment.copies` is 20" in each and "there are 10,000 rows" in each for each in assumptions)
     text, assumptions = initialise(path, 5000)
     assert "\n  copies: 30  # " in text
-    assert any("by the first 5,000 rows; there are more" in each for each in assumptions)
+    assert any("the first 5,000 rows were counted, there are more" in each for each in assumptions)
 
 
 # The command line

@@ -352,7 +352,8 @@ def test_a_file_that_is_parted_otherwise_is_refused_with_the_key(tmp_path, delim
     task = Task(texts=("text",), label="label", labels=("0", "1"))
     with pytest.raises(DataError) as caught:
         list(examples("n", task, Data(train=(str(path),)), [path]))
-    assert caught.value.remedy == f"set `data.delimiter: {json.dumps(delimiter)}`"
+    assert caught.value.remedy.startswith(f"set `data.delimiter: {json.dumps(delimiter)}`")
+    assert caught.value.found == f"{path}:1: one column, {f'text{delimiter}label'!r}"
     (row,) = examples("n", task, Data(train=(str(path),), delimiter=delimiter), [path])
     assert not isinstance(row, Reject)
     assert (row.texts, row.label) == (("a, b",), 1)
