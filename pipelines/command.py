@@ -54,6 +54,7 @@ def init(
     """Write a commented run configuration for your data, and say what was assumed."""
     with reported(debug):
         from pipelines.initialise import initialise
+        from pipelines.printable import printable
         from schemas.errors import ConfigurationError
         from schemas.store import resource_errors, write_text
 
@@ -65,7 +66,7 @@ def init(
         with resource_errors(str(output)):
             write_text(output, text)
         for assumption in assumptions:
-            typer.echo(f"assumed: {assumption}")
+            typer.echo(f"assumed: {printable(assumption)}")
         typer.echo(f"written: {output}; correct it where it is wrong, then: distill plan {output}")
 
 
@@ -229,7 +230,10 @@ def reported(debug: bool) -> Iterator[None]:
     except DistillError as error:
         if debug:
             traceback.print_exc()
-        print(f"distill: refused\n{error}", file=sys.stderr)
+        from pipelines.printable import printable
+
+        # What the parts quote may come from data: labels and paths with characters that turn a line around.
+        print(f"distill: refused\n{type(error)(*map(printable, error.args))}", file=sys.stderr)
         raise typer.Exit(error.code) from None
     except BrokenPipeError:
         # The reader of our output is gone; a second error at exit would only confuse.

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pipelines.record import Record, Reject, Where, shown
 from schemas.errors import DataError
 
+DELIMITERS = (",", ";", "\t", "|")
+"""What usually stands between the fields of such files, the most usual first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:

@@ -66,7 +66,9 @@ def located_examples(
     """
     read = 0
     for path in paths:
-        records = with_columns(path, reader_for(path, data.format)(path, header=data.header), task, data)
+        records = with_columns(
+            path, reader_for(path, data.format, data.delimiter)(path, header=data.header), task, data
+        )
         for record in records:
             if limit is not None and read == limit:
                 return

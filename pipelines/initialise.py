@@ -12,7 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines.guess import Guess
+from pipelines.preset import WHY
 from pipelines.printable import printable
+from pipelines.readers.csv import COMMA
 from schemas.configuration import (
     PLACEHOLDER,
     Augmentation,
@@ -35,10 +37,6 @@ SECTIONS = {
     "teach": Teaching,
     "train": Training,
     "workers": Workers,
-}
-ACTIVE = {
-    "student": {"layers": "4"},
-    "augment": {"masked_language_model": PLACEHOLDER, "vectors": "none"},
 }
 NOTES = {
     "corpus": "how raw text, named by `data.corpus`, becomes rows",
@@ -64,7 +62,7 @@ def initialise(path: Path, limit: int | None = None) -> tuple[str, list[str]]:
 
 def written(guess: Guess) -> Iterator[str]:
     """Yield the lines of the configuration."""
-    yield f"# A run of offline-distill over {printable(str(guess.path))}."
+    yield f"# A run of offline-distill over {printable(', '.join(guess.files.named[:5]))}."
     yield "# What is commented out shows its default. Replace path/or/hub-id; then: distill plan <this file>"
     yield ""
     yield f"name: {scalar(guess.name)}  # {Configuration.model_fields['name'].description}"
@@ -78,13 +76,28 @@ def written(guess: Guess) -> Iterator[str]:
     yield f"# teacher: finetune {PLACEHOLDER}  # makes a teacher from your labelled rows first"
     for name, section in SECTIONS.items():
         yield ""
-        active = ACTIVE.get(name, {})
+        active = active_keys(guess).get(name, {})
         yield f"{'' if active else '# '}{name}:  # {NOTES[name]}"
         for key in section.model_fields:
             if key in active:
-                yield f"  {key}: {active[key]}{explanation(section.model_fields[key])}"
+                why = f"; {WHY[key]}" if key in WHY else ""
+                yield f"  {key}: {active[key]}{explanation(section.model_fields[key])}{why}"
             else:
                 yield from defaults(section, (key,), indent="  # " if active else "#   ")
+
+
+def active_keys(guess: Guess) -> dict[str, dict[str, str]]:
+    """Return what is written beside the task and its data, by section."""
+    preset = guess.preset
+    return {
+        "student": {"layers": "4"},
+        "augment": {
+            "masked_language_model": PLACEHOLDER,
+            "vectors": "none",
+            "copies": str(preset.copies),
+            "probability": str(preset.probability),
+        },
+    }
 
 
 def written_task(guess: Guess) -> Iterator[str]:
@@ -112,10 +125,11 @@ def alternatives(values: Iterable[StrEnum]) -> str:
 def written_data(guess: Guess) -> Iterator[str]:
     """Yield the lines that say where the rows are."""
     active = {
-        "train": scalar(str(guess.path)),
+        "train": scalar(*guess.files.named) if len(guess.files.named) == 1 else flow(guess.files.named),
         **{split: scalar(str(path)) for split, path in guess.siblings.items()},
         **({} if guess.format.certain else {"format": guess.format.name}),
         **({} if guess.format.header else {"header": "false"}),
+        **({} if guess.format.delimiter == COMMA else {"delimiter": json.dumps(guess.format.delimiter)}),
     }
     yield "data:"
     for key, info in Data.model_fields.items():

@@ -2,12 +2,14 @@
 
 import pkgutil
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 from pipelines import readers
+from pipelines.readers import csv
 from pipelines.record import Record, Reject
 from schemas.errors import ConfigurationError
 
@@ -20,8 +22,11 @@ class Reader(Protocol):
         ...
 
 
-def reader_for(path: Path, format: str = "auto") -> Reader:
-    """Return the reader of a file; `format` is a file of pipelines/readers, or `auto` for what the name ends in."""
+def reader_for(path: Path, format: str = "auto", delimiter: str = csv.COMMA) -> Reader:
+    """Return the reader of a file; `format` is a file of pipelines/readers, or `auto` for what the name ends in.
+
+    The delimiter is for CSV alone: every other format has its own.
+    """
     known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
     name = format_of(path, known) if format == "auto" else format
     if name not in known:
@@ -31,6 +36,8 @@ def reader_for(path: Path, format: str = "auto") -> Reader:
             f"{path}" if format == "auto" else f"data.format: `{format}`",
             "set `data.format`",
         )
+    if known[name] is csv and delimiter != csv.COMMA:
+        return partial(csv.records, delimiter=delimiter)
     return known[name].records
 
 

@@ -1,117 +1,13 @@
-"""Guesses at a data file: its format, its columns and which of them are texts and label."""
+"""Guesses at the columns of a data file: which of them are texts, and which the label."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from pipelines.lines import lines
-from pipelines.reader import format_of, reader_for, reader_modules
+from pipelines.column_names import LABELS, PAIRS, TAGS, TEXTS, TOKENS
 from pipelines.record import Record
 from pipelines.sniff_labels import FEW, MOST, is_names, is_number, names_in
 from schemas.errors import DataError
-from schemas.tags import OUTSIDE, are_entity_tags
-
-SAMPLE = 1000
-
-PAIRS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("#1 string", "#2 string"),
-    ("question", "sentence"),
-    ("question", "context"),
-    ("text_a", "text_b"),
-    ("text1", "text2"),
-    ("query", "document"),
-)
-TEXTS = ("text", "sentence", "review", "content", "comment", "tweet", "utterance", "document", "question", "body")
-LABELS = (
-    "label",
-    "labels",
-    "gold_label",
-    "class",
-    "category",
-    "intent",
-    "sentiment",
-    "is_duplicate",
-    "quality",
-    "score",
-    "similarity",
-    "rating",
-    "stars",
-    "target",
-)
-TOKENS = ("tokens", "words")
-TAGS = ("tags", "ner_tags", "labels", "label")
-KNOWN = frozenset(name for pair in PAIRS for name in pair) | frozenset(TEXTS) | frozenset(LABELS)
 
 Column = str | int
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a file is to be read; `certain` says whether its name tells the format."""
-
-    name: str
-    header: bool
-    certain: bool
-
-    def records(self, path: Path) -> Iterator[Record]:
-        """Read a file's good rows."""
-        found = reader_for(path, self.name)(path, header=self.header)
-        return (record for record in found if isinstance(record, Record))
-
-
-def sniff_format(path: Path) -> Format:
-    """Return the format by name, or else by the first bytes, and whether the first row names the columns."""
-    known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
-    named = format_of(path, known)
-    name = named or format_by_content(path)
-    header = True
-    if name in ("tsv", "csv"):
-        header = has_header(sample(path, Format(name, header=False, certain=True)))
-    return Format(name, header, named is not None)
-
-
-def format_by_content(path: Path) -> str:
-    """Return the format that a file's content looks like."""
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return "parquet"
-    head = [line.content for line in islice(lines(path), 100)]
-    if are_sentences(head):
-        return "conll"
-    head = head[:20]
-    if all(line.lstrip().startswith(b"{") for line in head):
-        return "jsonl"
-    return "tsv" if all(b"\t" in line for line in head) else "csv"
-
-
-def are_sentences(head: Sequence[bytes]) -> bool:
-    """Whether lines are words with a tag at the end, and some are blank."""
-    words = [line.split() for line in head]
-    tagged = [word for word in words if len(word) > 1]
-    tags = [word[-1].decode(errors="replace") for word in tagged]
-    return [] in words and len(tagged) + words.count([]) == len(words) and are_entity_tags([OUTSIDE, *tags])
-
-
-def sample(path: Path, format: Format) -> list[Record]:
-    """Return the first good rows of a file."""
-    found = list(islice(format.records(path), SAMPLE))
-    if not found:
-        raise DataError("rows", f"{path}: none that can be read", "give a file of rows")
-    return found
-
-
-def has_header(rows: Sequence[Record]) -> bool:
-    """Whether the first row holds names: known ones, or words above columns of numbers, and no number itself."""
-    first = [str(cell) for cell in rows[0].fields.values()]
-    if any(cell.strip().lower() in KNOWN for cell in first):
-        return True
-    if len(rows) < 2 or len(set(first)) < len(first) or any(not cell or is_number(cell) for cell in first):
-        return False
-    return any(all(is_number(row.fields[at]) for row in rows[1:]) for at in rows[0].fields)
 
 
 def find_columns(rows: Sequence[Record]) -> tuple[tuple[Column, ...], Column | None]:
@@ -119,7 +15,14 @@ def find_columns(rows: Sequence[Record]) -> tuple[tuple[Column, ...], Column | N
     columns = by_column(rows)
     texts = texts_by_name(columns) or texts_by_length(columns)
     rest = {column: values for column, values in columns.items() if column not in texts}
-    return texts, label_by_name(rest) or label_by_values(rest)
+    return texts, next(iter((*labels_by_name(rest), *labels_by_values(rest))), None)
+
+
+def other_labels(rows: Sequence[Record], used: Sequence[Column | None]) -> list[Column]:
+    """Return the columns not used that could be the label too: fewer values than rows, and few."""
+    rest = {column: values for column, values in by_column(rows).items() if column not in used}
+    possible = {*labels_by_name(rest), *labels_by_values(rest)}
+    return [each for each in rest if each in possible and len({str(value) for value in rest[each]}) < len(rest[each])]
 
 
 def by_column(rows: Sequence[Record]) -> dict[Column, list[object]]:
@@ -187,21 +90,21 @@ def words(values: Sequence[object]) -> float:
     return sum(len(str(value).split()) for value in values) / len(values)
 
 
-def label_by_name(columns: Mapping[Column, Sequence[object]]) -> Column | None:
-    """Return the column with a name that data sets give to labels."""
+def labels_by_name(columns: Mapping[Column, Sequence[object]]) -> list[Column]:
+    """Return the columns with names that data sets give to labels, the likelier first."""
     named = {str(column).lower(): column for column, values in columns.items() if is_label(values)}
-    return next((named[name] for name in LABELS if name in named), None)
+    return [named[name] for name in LABELS if name in named]
 
 
-def label_by_values(columns: Mapping[Column, Sequence[object]]) -> Column | None:
-    """Return the column without gaps that has the fewest values, if they are few for the rows there are."""
+def labels_by_values(columns: Mapping[Column, Sequence[object]]) -> list[Column]:
+    """Return the columns without gaps that have few values for the rows there are, the one with the fewest first."""
     counts = {
         column: len({name for value in values for name in names_in(value)})
         for column, values in columns.items()
         if is_label(values) and all(value not in (None, "") for value in values)
     }
     few = [column for column, count in counts.items() if 2 <= count <= max(FEW, len(columns[column]) // FEW)]
-    return min(few, key=lambda column: counts[column], default=None)
+    return sorted(few, key=lambda column: counts[column])
 
 
 def is_label(values: Sequence[object]) -> bool:

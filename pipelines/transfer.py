@@ -53,4 +53,4 @@ def records(path: Path, task: Task, data: Data) -> Iterator[Record | Reject]:
     """Read the records of one file."""
     if plain_text.is_plain_text(path, data.format):
         return plain_text.rows(path)
-    return examined(path, reader_for(path, data.format)(path, header=data.header), task.texts, data)
+    return examined(path, reader_for(path, data.format, data.delimiter)(path, header=data.header), task.texts, data)

@@ -50,6 +50,7 @@ class Data(Section):
     test: str | None = Field(default=None, description="for the report; dev where absent")
     format: str = Field(default="auto", description="a file of pipelines/readers; auto: by the name's ending")
     header: bool = Field(default=True, description="whether TSV and CSV files begin with column names")
+    delimiter: str = Field(default=",", description="between the fields of CSV files")
     on_bad_row: Literal["fail", "reject"] = "fail"
     on_leak: Literal["fail", "drop", "allow"] = Field(default="fail", description="dev or test texts found in train")
 
@@ -58,6 +59,14 @@ class Data(Section):
     def one_or_many(cls, value: object) -> object:
         """A single path stands for a list of one."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("delimiter")
+    @classmethod
+    def one_character(cls, value: str) -> str:
+        """Refuse what cannot part fields."""
+        if len(value) != 1 or value in '"\r\n':
+            raise ValueError("one character, neither a quote nor a line end")
+        return value
 
     @field_validator("train")
     @classmethod

@@ -69,7 +69,7 @@ def records_of(path: Path, configuration: Configuration) -> Iterator[tuple[Recor
         yield from ((record, plain_text.COLUMN) for record in plain_text.documents(path))
         return
     try:
-        reader = reader_for(path, data.format)
+        reader = reader_for(path, data.format, data.delimiter)
     except ConfigurationError as error:
         expected = f"{error.expected}, or plain text: {plain_text.SUFFIX}, `text`"
         raise ConfigurationError(expected, error.found, error.remedy) from None

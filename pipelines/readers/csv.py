@@ -1,15 +1,18 @@
-"""Comma-separated files of RFC 4180: quoted fields may hold commas, line ends and doubled quotes."""
+"""Files of RFC 4180, parted by commas or another character: quoted fields may hold it, line ends, doubled quotes."""
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.delimited import Fields, named
+from pipelines.delimited import DELIMITERS, Fields, named
 from pipelines.lines import LONGEST, Line, lines, not_utf8, too_long
 from pipelines.record import Record, Reject, shown
+from schemas.errors import DataError
 
 SUFFIXES = (".csv",)
 QUOTE = '"'
+COMMA = ","
 
 
 class MalformedError(Exception):
@@ -21,12 +24,29 @@ class MalformedError(Exception):
         self.found = found
 
 
-def records(path: Path, *, header: bool) -> Iterator[Record | Reject]:
+def records(path: Path, *, header: bool, delimiter: str = COMMA) -> Iterator[Record | Reject]:
     """Read rows; `header` says whether the first row names the columns. No text is taken for a missing value."""
-    return named(rows(path), header=header)
+    found = rows(path, delimiter)
+    return named(well_headed(found, delimiter) if header else found, header=header)
 
 
-def rows(path: Path) -> Iterator[Fields | Reject]:
+def well_headed(found: Iterator[Fields | Reject], delimiter: str) -> Iterator[Fields | Reject]:
+    """Refuse a header of one bare name with another delimiter in it: its columns would be one, and its rows ragged."""
+    for row in found:
+        if isinstance(row, Fields) and len(row.fields) == 1 and not row.raw.startswith(QUOTE.encode()):
+            other = next((each for each in DELIMITERS if each != delimiter and each in row.fields[0]), None)
+            if other is not None:
+                raise DataError(
+                    f"fields parted by {delimiter!r}",
+                    f"{row.where}: one column, {shown(row.fields[0])}",
+                    f"set `data.delimiter: {json.dumps(other)}`, or put the name in quotes if it is one",
+                )
+        yield row
+        break
+    yield from found
+
+
+def rows(path: Path, delimiter: str = COMMA) -> Iterator[Fields | Reject]:
     """Read rows, each of one physical line or more.
 
     A row with wrong quotes is bad as one physical line, and reading goes on with the next: what a quote that is never
@@ -37,7 +57,7 @@ def rows(path: Path) -> Iterator[Fields | Reject]:
         if not first.whole:
             yield too_long(first)
             continue
-        row = Row(first, source)
+        row = Row(first, source, delimiter)
         try:
             fields = row.parse()
         except MalformedError as error:
@@ -71,8 +91,9 @@ class Source:
 class Row:
     """One row while it is being read, with the physical lines it took so far."""
 
-    def __init__(self, first: Line, source: Source) -> None:
+    def __init__(self, first: Line, source: Source, delimiter: str) -> None:
         self.source = source
+        self.delimiter = delimiter
         self.lines = [first]
         self.size = len(first.raw)
         self.text = content(first)
@@ -89,8 +110,8 @@ class Row:
 
     def plain(self) -> str:
         """Return the field that begins here without a quote."""
-        comma = self.text.find(",", self.at)
-        begin, self.at = self.at, len(self.text) if comma < 0 else comma
+        end = self.text.find(self.delimiter, self.at)
+        begin, self.at = self.at, len(self.text) if end < 0 else end
         field = self.text[begin : self.at]
         if QUOTE in field:
             raise MalformedError("quotes only around whole fields", f"one at column {begin + field.find(QUOTE) + 1}")
@@ -113,9 +134,10 @@ class Row:
                 break
             parts.append(QUOTE)
             self.at += 1
-        if self.at < len(self.text) and self.text[self.at] != ",":
+        if self.at < len(self.text) and self.text[self.at] != self.delimiter:
             place = f"line {self.lines[-1].where.line}, column {self.at + 1}"
-            raise MalformedError("a comma after a closing quote", f"{self.text[self.at]!r} at {place}")
+            wanted = "a comma" if self.delimiter == COMMA else repr(self.delimiter)
+            raise MalformedError(f"{wanted} after a closing quote", f"{self.text[self.at]!r} at {place}")
         return "".join(parts)
 
     def go_on(self, column: int) -> None:

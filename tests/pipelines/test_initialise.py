@@ -1,12 +1,18 @@
 import gzip
 import json
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
+from pipelines.command import app
 from pipelines.initialise import initialise
 from pipelines.read import scan
 from schemas.configuration import PLACEHOLDER, Configuration
@@ -27,7 +33,7 @@ def load(folder: Path, data: Path) -> tuple[Configuration, str, list[str]]:
     return load_configuration(path), text, assumptions
 
 
-def write(path: Path, rows: list[tuple[object, ...]], separator: str = "\t") -> Path:
+def write(path: Path, rows: Sequence[tuple[object, ...]], separator: str = "\t") -> Path:
     path.parent.mkdir(exist_ok=True)
     content = "".join(separator.join(map(str, row)) + "\n" for row in rows)
     path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
@@ -180,7 +186,7 @@ def test_too_few_labels_are_said_and_still_load(tmp_path, rows):
     assert any("corrected" in each for each in assumptions)
 
 
-@pytest.mark.parametrize("content", ["", "text\tlabel\n", "1\t2\n3\t4\n"])
+@pytest.mark.parametrize("content", ["", "\ufeff", "text\tlabel\n", "1\t2\n3\t4\n"])
 def test_what_holds_no_rows_of_text_is_refused(tmp_path, content):
     path = tmp_path / "a.tsv"
     path.write_text(content)
@@ -296,3 +302,246 @@ def test_labels_parted_in_one_field(tmp_path):
     configuration, _, _ = load(tmp_path, write(tmp_path / "a.tsv", rows))
     assert configuration.task.kind is Kind.MULTI_LABEL
     assert configuration.task.labels == ("x", "y", "z")
+
+
+# Rows that cannot be read
+
+
+def messages(count: int) -> list[tuple[str, str]]:
+    return [(f"a message with number {i}", "refund" if i % 2 else "delivery") for i in range(count)]
+
+
+def refused(path: Path) -> DataError:
+    with pytest.raises(DataError) as caught:
+        initialise(path)
+    assert caught.value.code == 3
+    return caught.value
+
+
+def test_a_class_that_only_unreadable_rows_have_is_refused(tmp_path):
+    path = tmp_path / "latin.csv"
+    rows = [f"un café numéro {i},a" if i % 2 else f"plain number {i},b" for i in range(40)]
+    path.write_bytes("\n".join(["text,label", *rows]).encode("latin-1"))
+    error = refused(path)
+    assert "20 of 40 rows could not be read" in error.found
+    assert f"the first at {path}:3: expected UTF-8, found byte 0xE9 at column 7" in error.found
+    assert "save the file as UTF-8" in error.remedy
+
+
+def test_a_rare_unreadable_class_is_refused(tmp_path):
+    path = tmp_path / "latin.csv"
+    rows = [*messages(500), ("un café", "menu")]
+    path.write_bytes("\n".join(",".join(row) for row in [("text", "label"), *rows]).encode("latin-1"))
+    error = refused(path)
+    assert "1 of 501 rows could not be read" in error.found
+    assert "classes in the others: delivery, refund" in error.found
+    assert f"{path}:502 may have another" in error.found
+
+
+def test_a_few_unreadable_rows_are_said(tmp_path):
+    rows = [{"text": text, "label": label} for text, label in messages(200)]
+    path = json_lines(tmp_path / "a.jsonl", rows)
+    path.write_text(path.read_text() + '{"text": "cut')
+    _, _, assumptions = load(tmp_path, path)
+    said = next(each for each in assumptions if "could not be read" in each)
+    assert f"1 of 201 rows could not be read, the first at {path}:201: expected a JSON object" in said
+    assert "`data.on_bad_row: reject`" in said
+    # Bytes of another encoding, too, where the class is one of those known.
+    path = tmp_path / "a.csv"
+    content = [",".join(row) for row in [("text", "label"), *messages(200), ("un café", "refund")]]
+    path.write_bytes("\n".join(content).encode("latin-1"))
+    _, _, assumptions = load(tmp_path, path)
+    assert any("1 of 201 rows could not be read" in each for each in assumptions)
+
+
+def test_more_than_a_few_unreadable_rows_are_refused(tmp_path):
+    path = json_lines(tmp_path / "bad.jsonl", [{"text": text, "label": label} for text, label in messages(20)])
+    path.write_text(path.read_text() + '{"text": "cut')
+    error = refused(path)
+    assert f"1 of 21 rows could not be read, the first at {path}:21" in error.found
+    assert error.remedy == "correct the rows or remove them"
+
+
+@pytest.mark.parametrize("name", ["bin.csv", "bin.tsv", "bin.jsonl", "bin"])
+@pytest.mark.parametrize("size", [40, 5000])
+def test_arbitrary_bytes_are_refused(tmp_path, name, size):
+    path = tmp_path / name
+    path.write_bytes(random.Random(size).randbytes(size))
+    error = refused(path)
+    assert f"{path}:1" in error.found
+    assert error.remedy
+
+
+def test_a_sibling_with_unreadable_rows_is_left_out(tmp_path):
+    write(tmp_path / "train.tsv", [("text", "label"), *messages(20)])
+    (tmp_path / "dev.tsv").write_bytes("text\tlabel\nun café\trefund\nplain\trefund\n".encode("latin-1"))
+    configuration, _, assumptions = load(tmp_path, tmp_path / "train.tsv")
+    assert configuration.data.dev is None
+    assert any("dev.tsv does not" in each for each in assumptions)
+
+
+# How the file is to be read
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_found_and_written(tmp_path, delimiter):
+    rows = [(f"well, a message; or | two, number {i}", label) for i, (_, label) in enumerate(messages(40))]
+    quoted = [(f'"{text}"', label) for text, label in rows]
+    for header in ([("text", "label")], []):
+        path = write(tmp_path / "a.csv", [*header, *quoted], delimiter)
+        configuration, _, assumptions = load(tmp_path, path)
+        assert configuration.data.delimiter == delimiter
+        assert configuration.task.texts == (("text",) if header else (0,))
+        assert f"The fields are parted by {delimiter!r}." in assumptions
+        assert scan(configuration, None, None).read
+
+
+def test_a_delimiter_inside_texts_is_none(tmp_path):
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.csv", [("a; b | c", "x"), ("d; e | f", "y")] * 9, ","))
+    assert configuration.data.delimiter == ","
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.csv", [("text",), ("well; a text",), ("and; more",)]))
+    assert configuration.data.delimiter == ","
+
+
+@pytest.mark.parametrize("name", ["message", "Msg", "body", "subject", "title", "description", "comment", "Nachricht"])
+def test_the_name_of_one_column_is_no_text(tmp_path, name):
+    rows = [(f"what customer {i} wrote to us",) for i in range(30)]
+    configuration, _, assumptions = load(tmp_path, write(tmp_path / "a.csv", [(name,), *rows]))
+    assert configuration.task.texts == (name,)
+    assert any("names the columns" in each for each in assumptions)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("Great", "good"), *[(f"a longer review {i}", "bad" if i % 2 else "good") for i in range(30)]],
+        [("Great",), *[(f"a longer review {i}" if i % 4 else "Bad",) for i in range(30)]],
+        [("Great!",), *[(f"a longer review {i}",) for i in range(30)]],
+        [("who is this", "question"), *[(f"a sentence {i}", "question" if i % 2 else "comment") for i in range(30)]],
+    ],
+)
+def test_a_first_text_is_no_name(tmp_path, rows):
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.csv", rows, ","))
+    assert configuration.data.header is False
+
+
+def test_unknown_names_above_texts_and_classes(tmp_path):
+    configuration, _, _ = load(tmp_path, write(tmp_path / "a.csv", [("Nachricht", "Klasse"), *messages(30)], ","))
+    assert (configuration.task.texts, configuration.task.label) == (("Nachricht",), "Klasse")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["d.json", "d.jsonl", "d.txt"])
+def test_a_json_array_is_named(tmp_path, name, indent):
+    path = tmp_path / name
+    path.write_text(json.dumps([{"text": text, "label": label} for text, label in messages(20)], indent=indent))
+    error = refused(path)
+    assert "JSON Lines: one object a line" in error.expected
+    assert f"{path}:1: `[`" in error.found
+    assert "jq" in error.remedy
+
+
+def test_objects_over_several_lines_are_named(tmp_path):
+    path = tmp_path / "d.json"
+    path.write_text("\n".join(json.dumps({"text": text}, indent=1) for text, _ in messages(3)))
+    error = refused(path)
+    assert "JSON Lines: one object a line" in error.expected
+    assert "an object over several lines" in error.found
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt"])
+def test_line_ends_of_old_macs_are_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\r".join(b"a text,1" for _ in range(9)))
+    error = refused(path)
+    assert f"{path}:1: 8 carriage returns alone" in error.found
+    assert "tr " in error.remedy
+
+
+# What is said and chosen
+
+
+def test_columns_that_are_passed_over_are_named(tmp_path):
+    header = ("id", "subject", "body", "team", "priority")
+    rows = [(i, f"subject number {i}", f"the body of {i}", "abc"[i % 3], "hl"[i % 2]) for i in range(60)]
+    configuration, _, assumptions = load(tmp_path, write(tmp_path / "a.csv", [header, *rows], ","))
+    assert (configuration.task.texts, configuration.task.label) == (("body",), "priority")
+    assert "Not used: id, subject, team; also possible as label: team." in assumptions
+    _, _, assumptions = load(tmp_path, write(tmp_path / "b.tsv", [("text", "label"), *REVIEWS]))
+    assert not any("Not used" in each for each in assumptions)
+
+
+def test_of_a_mixed_folder_the_taken_files_are_named(tmp_path):
+    folder = tmp_path / "data"
+    one, two = (write(folder / f"{name}.csv", [("text", "label"), *messages(20)], ",") for name in "ab")
+    dev = write(folder / "dev.csv", [("text", "label"), ("another message", "refund")], ",")
+    (folder / "notes.md").write_text("# Notes\n")
+    (folder / ".git").mkdir()
+    (folder / ".git/a.csv").write_text("x,y\n1,2\n")
+    configuration, _, assumptions = load(tmp_path, folder)
+    assert configuration.data.train == (str(one), str(two))
+    assert configuration.data.dev == str(dev)
+    said = next(each for each in assumptions if "training rows are in" in each)
+    assert f"in {one}, {two}; left out: " in said
+    assert "notes.md" in said
+    train = write(folder / "train.csv", [("text", "label"), *messages(20)], ",")
+    configuration, _, _ = load(tmp_path, folder)
+    assert configuration.data.train == (str(train),)
+
+
+def test_a_folder_of_parts_is_taken_whole(tmp_path):
+    for name in "ab":
+        write(tmp_path / f"parts/{name}.tsv", [("text", "label"), *messages(20)])
+    configuration, _, assumptions = load(tmp_path, tmp_path / "parts")
+    assert configuration.data.train == (str(tmp_path / "parts"),)
+    assert any("there are 40 rows (fewer than 10,000)" in each for each in assumptions)
+
+
+def test_copies_are_those_for_the_number_of_rows(tmp_path):
+    path = write(tmp_path / "a.tsv", [("text", "label"), *messages(10_000)])
+    configuration, text, assumptions = load(tmp_path, path)
+    assert (configuration.augment.copies, configuration.augment.probability) == (20, 0.4)
+    assert "arXiv 2305.12565" in text
+    assert any("`augment.copies` is 20" in each and "there are 10,000 rows" in each for each in assumptions)
+    text, assumptions = initialise(path, 5000)
+    assert "\n  copies: 30  # " in text
+    assert any("the first 5,000 rows were counted, there are more" in each for each in assumptions)
+
+
+# The command line
+
+
+def test_a_missing_folder_for_the_output_is_refused(tmp_path):
+    data = write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS])
+    done = CliRunner().invoke(app, ["init", str(data), "--output", str(tmp_path / "nodir/x.yaml")])
+    assert done.exit_code == 2
+    for part in ("nodir/x.yaml: none", "a folder that is there", "make it, or name another"):
+        assert part in done.output
+
+
+def test_a_full_standard_output_is_said(tmp_path):
+    data = write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS])
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", "init", data, "--output", tmp_path / "run.yaml"],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 7, done.stderr
+    assert "standard output: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_labels_are_printed_without_raw_control_characters(tmp_path):
+    odd = "re\u202efund"
+    data = write(tmp_path / "train.tsv", [("text", "label"), *messages(20), ("a message", odd)])
+    done = CliRunner().invoke(app, ["init", str(data), "--output", str(tmp_path / "run.yaml")])
+    assert done.exit_code == 0
+    assert "re\\U0000202Efund" in done.output
+    assert odd not in done.output
+    data.write_text(data.read_text() + "a message\tother\n")
+    text = (tmp_path / "run.yaml").read_text().replace(PLACEHOLDER, MODEL)
+    (tmp_path / "run.yaml").write_text(text)
+    done = CliRunner().invoke(app, ["augment", str(tmp_path / "run.yaml"), f"output={tmp_path / 'run'}"])
+    assert done.exit_code == 3, done.output
+    assert "re\\U0000202Efund" in done.output
+    assert odd not in done.output

@@ -17,9 +17,10 @@ from pipelines.read import (
     training_examples,
 )
 from pipelines.record import Reject
-from schemas.configuration import Configuration
+from schemas.configuration import Configuration, Data
 from schemas.errors import DataError, QualityError
 from schemas.example import Example
+from schemas.task import Task
 
 CLASSES = {"texts": ["text"], "label": "label", "labels": ["bad", "good"]}
 
@@ -342,3 +343,17 @@ def test_the_limit_holds_for_every_split(tmp_path):
     assert (found.read, found.dev) == (4, 4)
     assert len(held_out(run(tmp_path, dev=dev), "dev", 4)) == 4
     assert len(list(training_examples(run(tmp_path, dev=dev), found, 4))) == 4
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_file_that_is_parted_otherwise_is_refused_with_the_key(tmp_path, delimiter):
+    path = tmp_path / "a.csv"
+    path.write_text(f"text{delimiter}label\na, b{delimiter}1\n")
+    task = Task(texts=("text",), label="label", labels=("0", "1"))
+    with pytest.raises(DataError) as caught:
+        list(examples("n", task, Data(train=(str(path),)), [path]))
+    assert caught.value.remedy.startswith(f"set `data.delimiter: {json.dumps(delimiter)}`")
+    assert caught.value.found == f"{path}:1: one column, {f'text{delimiter}label'!r}"
+    (row,) = examples("n", task, Data(train=(str(path),), delimiter=delimiter), [path])
+    assert not isinstance(row, Reject)
+    assert (row.texts, row.label) == (("a, b",), 1)

@@ -295,6 +295,16 @@ def test_every_line_of_any_text_is_accounted_for(tmp_path, text):
     assert b"".join(r.raw for r in found) == path.read_bytes()
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_character_may_part_fields(tmp_path, delimiter):
+    rows = [("text", "label"), ("a, b", "1"), (f'"c{delimiter} ""d"""', "0"), ('"e"f', "1")]
+    path = write(tmp_path, "a.csv", "".join(delimiter.join(row) + "\n" for row in rows))
+    found = list(reader_for(path, delimiter=delimiter)(path, header=True))
+    assert fields([r for r in found if isinstance(r, Record)]) == [["a, b", "1"], [f'c{delimiter} "d"', "0"]]
+    (bad,) = [r for r in found if isinstance(r, Reject)]
+    assert f"{delimiter!r} after a closing quote" in bad.reason
+
+
 # JSON lines
 
 

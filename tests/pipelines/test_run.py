@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -458,6 +459,18 @@ def test_a_full_disk_ends_a_run_with_one_message(models, tmp_path, small_disk, w
     assert done.returncode == 7, done.stderr
     assert "space" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_leaves_no_half_of_a_configuration(tmp_path, small_disk):
+    write_tsv(tmp_path / "train.tsv", sentences(60))
+    with (small_disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    done = distill("init", tmp_path / "train.tsv", "--output", small_disk / "run.yaml")
+    assert done.exit_code == 7, done.output
+    assert "run.yaml" in done.output
+    assert "Traceback" not in done.output
+    assert sorted(small_disk.iterdir()) == [small_disk / "filler"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

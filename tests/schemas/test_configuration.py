@@ -210,3 +210,10 @@ def test_no_override_is_anything_but_a_value_or_refused(tmp_path, text):
     for override in (f"seed={text}", f"train.dials={text}", text):
         with suppress(ConfigurationError):
             load(tmp_path, GOOD, override)
+
+
+def test_one_character_parts_fields(tmp_path):
+    assert load(tmp_path, GOOD.replace("train.tsv", 'train.csv\n  delimiter: ";"')).data.delimiter == ";"
+    for wrong in ("", ";;", '\\"', "\\n"):
+        error = refused(tmp_path, GOOD.replace("train.tsv", f'train.csv\n  delimiter: "{wrong}"'))
+        assert "one character" in error.expected

@@ -1,0 +1,61 @@
+"""Names that data sets give to their columns, the likelier first."""
+
+PAIRS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("#1 string", "#2 string"),
+    ("question", "sentence"),
+    ("question", "context"),
+    ("text_a", "text_b"),
+    ("text1", "text2"),
+    ("query", "document"),
+)
+TEXTS = (
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "comment",
+    "tweet",
+    "utterance",
+    "document",
+    "question",
+    "body",
+    "message",
+    "msg",
+    "sms",
+    "description",
+    "post",
+    "email",
+    "phrase",
+    "note",
+    "summary",
+    "headline",
+    "title",
+    "subject",
+    "texts",
+    "sentences",
+    "reviews",
+    "comments",
+    "messages",
+)
+LABELS = (
+    "label",
+    "labels",
+    "gold_label",
+    "class",
+    "category",
+    "intent",
+    "sentiment",
+    "is_duplicate",
+    "quality",
+    "score",
+    "similarity",
+    "rating",
+    "stars",
+    "target",
+)
+TOKENS = ("tokens", "words")
+TAGS = ("tags", "ner_tags", "labels", "label")
+KNOWN = frozenset(name for pair in PAIRS for name in pair) | frozenset(TEXTS) | frozenset(LABELS)
