@@ -7,6 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import assert_never
 
+from pipelines.protected import protected_of
 from pipelines.reader import reader_for
 from pipelines.record import Record, Reject, shown
 from pipelines.sentence import sentence_of
@@ -83,7 +84,8 @@ def located_examples(
 
 def with_columns(path: Path, records: Iterator[Record | Reject], task: Task, data: Data) -> Iterator[Record | Reject]:
     """Refuse a file whose first rows lack a column of the task; return all rows."""
-    return examined(path, records, [*task.texts, *([] if task.label is None else [task.label])], data)
+    wanted = [*task.texts, *(column for column in (task.label, task.protected) if column is not None)]
+    return examined(path, records, wanted, data)
 
 
 def examined(
@@ -144,8 +146,10 @@ def row_of(name: str, task: Task, record: Record) -> Example | Reject:
         if isinstance(text, Reject):
             return text
         texts.append(text)
-    label = label_of(record, task)
-    return label if isinstance(label, Reject) else Example.original(name, tuple(texts), label)
+    label, spans = label_of(record, task), protected_of(record, task, texts)
+    if isinstance(label, Reject):
+        return label
+    return spans if isinstance(spans, Reject) else Example.original(name, tuple(texts), label, spans)
 
 
 def text_of(record: Record, column: str | int) -> str | Reject:

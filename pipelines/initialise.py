@@ -103,7 +103,7 @@ def active_keys(guess: Guess) -> dict[str, dict[str, str]]:
 def written_task(guess: Guess) -> Iterator[str]:
     """Yield the lines that say what the texts and labels are."""
     yield "task:"
-    yield f"  kind: {guess.labels.kind.value}  # {alternatives(Kind)}"
+    yield f"  kind: {guess.labels.kind.value}  # {alternatives(kind for kind in Kind if kind is not Kind.NONE)}"
     yield f"  texts: {flow(guess.texts)}  # columns: one, or two for pairs"
     if guess.label is None:
         yield "  # label: null  # column; without it the teacher labels the rows"
@@ -111,6 +111,8 @@ def written_task(guess: Guess) -> Iterator[str]:
         yield f"  label: {scalar(guess.label)}  # column"
     if guess.names:
         yield f"  labels: [{', '.join(map(text_scalar, guess.names))}]  # in the order of the teacher's outputs"
+    if guess.labels.kind is not Kind.TOKEN_CLASSIFICATION:
+        yield "  # protected: null  # column of the parts of texts that no copy may change, [start, end] each"
     metrics = metrics_of(guess.labels.kind)
     default = guess.metric is metrics[0]
     yield f"  {'# ' if default else ''}metric: {guess.metric.value}  # {alternatives(metrics)}"

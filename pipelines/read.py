@@ -211,7 +211,8 @@ def held_out(configuration: Configuration, split: Literal["dev", "test"], limit:
 
 def evaluation_rows(configuration: Configuration, pattern: str, limit: int | None) -> Iterator[Example | Reject]:
     """Read dev or test rows; one without a label is an error, as nothing could be measured on it."""
-    task = configuration.task
+    # Held-out rows have no copies to protect anything from.
+    task = configuration.task.model_copy(update={"protected": None})
     for found in located_examples(configuration.name, task, configuration.data, files([pattern]), limit):
         if isinstance(found, Reject):
             yield found

@@ -46,7 +46,7 @@ def task_of(path: Path, configuration: Configuration) -> Task:
             f"data.transfer: {path}: plain text",
             "write the pairs as JSON lines, TSV, CSV or Parquet",
         )
-    return task.model_copy(update={"label": None, "texts": (plain_text.COLUMN,)})
+    return task.model_copy(update={"label": None, "protected": None, "texts": (plain_text.COLUMN,)})
 
 
 def records(path: Path, task: Task, data: Data) -> Iterator[Record | Reject]:

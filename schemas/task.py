@@ -86,7 +86,8 @@ class Task(BaseModel):
     """Kind, text columns, label column, labels in the order of the teacher's outputs, metric.
 
     Columns are names, or positions counted from 0 in files without a header. In a token classification the text column
-    holds lists of words, the label column lists of as many tags.
+    holds lists of words, the label column lists of as many tags. `protected` is a column of the parts of texts that no
+    copy may change, `[start, end]` each, `[text, start, end]` in pairs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +96,7 @@ class Task(BaseModel):
     texts: Annotated[tuple[str | int, ...], Field(min_length=1, max_length=2)]
     label: str | int | None = None
     labels: tuple[str, ...] = ()
+    protected: str | int | None = None
     metric: Metric = Metric.ACCURACY
 
     @model_validator(mode="before")
@@ -146,6 +148,8 @@ class Task(BaseModel):
                     raise ValueError("a token_classification needs `labels`: all tags, in the teacher's order")
                 if len(self.texts) != 1:
                     raise ValueError("a token_classification has one column of words in `texts`")
+                if self.protected is not None:
+                    raise ValueError("`protected` is for rows of texts; a token_classification protects its entities")
             case Kind.NONE:
                 pass
             case _:
