@@ -15,12 +15,15 @@ import pytest
 from conftest import cache_hashes, run_yaml
 from stages import run_stage
 
+STRATEGIES = ["tinybert", "evolving", "tang"]
+GROUPS = ("rows", "cache.json", *(f"candidates.{name}" for name in STRATEGIES))
 DISTILL = Path(sys.executable).parent / "distill"
 PRELOADED = [
     "pipelines.augment",
     "pipelines.teach",
     "pipelines.read",
-    "augment.strategies.tinybert",
+    "augment.strategies.evolving",
+    "augment.strategies.tang",
     "distill.fine_tune",
 ]
 
@@ -42,7 +45,7 @@ def processes():
 def taught(models, tmp_path_factory, processes):
     """A whole cache, made by one undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
-    path = run_yaml(folder, *models)
+    path = run_yaml(folder, *models, augment={"strategy": STRATEGIES, "copies": 3})
     for stage in ("augment", "teach"):
         finish(processes, path, stage)
     return folder
@@ -66,7 +69,7 @@ def again(taught: Path, folder: Path) -> Path:
 def test_a_cache_has_every_group_and_counts_every_row(taught):
     hashes = cache_hashes(taught / "run/cache")
     groups = {name.split("/")[0] for name in hashes} - {"cache.json"}
-    assert {"rows", "candidates.tinybert", "teacher.logits.f32", "teacher.hidden.0-2-4.f16"} < groups
+    assert {*GROUPS, "teacher.logits.f32", "teacher.hidden.0-2-4.f16"} - {"cache.json"} < groups
     manifest = json.loads((taught / "run/cache/rows/manifest.json").read_text())
     counts = {key: sum(s["accounting"].get(key, 0) for s in manifest["shards"]) for key in ("kept", "merged", "copies")}
     assert counts["kept"] == 60
@@ -112,7 +115,7 @@ def test_more_workers(taught, processes, tmp_path, workers):
 def test_killed_at_random_moments_and_continued(taught, processes, tmp_path, stage, times):
     wanted = cache_hashes(taught / "run/cache")
     if stage == "augment":
-        wanted = {k: v for k, v in wanted.items() if k.split("/")[0] in ("rows", "candidates.tinybert", "cache.json")}
+        wanted = {k: v for k, v in wanted.items() if k.split("/")[0] in GROUPS}
     path = again(taught, tmp_path / "killed")
     cache = tmp_path / "killed/run/cache"
     finish(processes, path, "augment")
