@@ -252,7 +252,7 @@ class Planner:
 
     def teaching(self) -> Line:
         """Ask the teacher for the sample, with all signals that the recipe needs."""
-        signals = self.run.signals()
+        signals = self.run.signals(self.recipe)
         identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
         groups = wanted_groups(self.cache, signals, self.encoder.shape, self.configuration.teach.codec, identity)
         pieces = self.grown * self.lengths.mean()

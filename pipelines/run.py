@@ -143,12 +143,15 @@ class Run:
             recipe.refuse_predictions()
         return recipe
 
-    def signals(self) -> "set[Signal]":
-        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone."""
+    def signals(self, recipe: "Recipe") -> "set[Signal]":
+        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone.
+
+        A plan has the recipe before there is a teacher, where that is still to be made.
+        """
         from schemas.signal import answer_of
 
         live = self.configuration.train.teacher == "live"
-        columns = set() if live else {column.signal for column in self.recipe().columns}
+        columns = set() if live else {column.signal for column in recipe.columns}
         if self.configuration.data.corpus:
             return columns
         return columns | {answer_of(self.configuration.task.kind)}
@@ -185,9 +188,9 @@ class Run:
         self.rows_manifest()
         teach = beam_module("teach").teach
         start = time.monotonic()
-        self.recipe()
+        signals = self.signals(self.recipe())
         shape = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
-        work = teach(self.configuration, self.teacher, shape, self.signals(), self.engine())
+        work = teach(self.configuration, self.teacher, shape, signals, self.engine())
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work
 

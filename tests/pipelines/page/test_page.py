@@ -117,7 +117,7 @@ def values(page: Page, name: str) -> list[str]:
 def fits(copy: dict[str, str], wanted: dict[str, str]) -> bool:
     """What the filter is to do, said once more."""
     return (
-        wanted["verdict"] in ("", copy["verdict"])
+        wanted["verdict"] in ("", *copy["classes"].split("\n"))
         and (not wanted["source"] or wanted["source"] in copy["source"].split("|"))
         and wanted["flip"] in ("", copy["flip"])
     )
