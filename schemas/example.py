@@ -29,6 +29,13 @@ class Change(NamedTuple):
     source: str
 
 
+class Piece(NamedTuple):
+    """A part of one of a row's texts: as it was read where `change` is `None`, else what the change made of it."""
+
+    text: str
+    change: Change | None = None
+
+
 class Span(NamedTuple):
     """A part of one of a row's texts: a token with its class, or, without one, words that no copy may change."""
 
@@ -86,6 +93,14 @@ class Example:
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
         key = text_identity(str(self.id), strategy, *texts, *map(repr, masks_of(changes)))
         return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
+
+    def pieces(self, number: int) -> list[Piece]:
+        """Cut one of the texts at its changes; the pieces end to end are the text, one that was cut away is empty."""
+        text, at, found = self.texts[number], 0, []
+        for change in sorted((each for each in self.changes if each.text == number), key=lambda each: each.start):
+            found += [Piece(text[at : change.start]), Piece(text[change.start : change.end], change)]
+            at = change.end
+        return [piece for piece in (*found, Piece(text[at:])) if piece.text or piece.change]
 
     @property
     def masks(self) -> tuple[Change, ...]:
