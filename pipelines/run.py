@@ -199,6 +199,7 @@ class Run:
         from distill.arms import Arms, Splits
         from distill.needs import identity_of
         from pipelines.page.page import write_page
+        from pipelines.quality import quality_of
         from pipelines.report import read_report, report_path, write_report
 
         manifest = self.rows_manifest()
@@ -216,10 +217,35 @@ class Run:
             print(f"note: `{key}` is not here; that it made the rows is taken on trust", file=sys.stderr)
         comparisons = arms.compare(results)
         seconds = arms.seconds_per_row(results)
-        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), identity)
+        quality = quality_of(Cache(self.configuration.cache_path), self.configuration.task, identity)
+        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), quality, identity)
         notes = self.note("train", seconds=time.monotonic() - start)
         write_page(self.configuration, read_report(report_path(self.configuration)), notes)
         return results
+
+    def write_missing_page(self) -> None:
+        """Write the page of a report where there is none, from what the run left behind."""
+        from pipelines.report import page_path, read_report, report_path
+
+        path = page_path(self.configuration)
+        if path.exists():
+            return
+        report = read_report(report_path(self.configuration))
+        from pipelines.page.page import write_page
+
+        with resource_errors(str(path)):
+            write_page(self.configuration, report, read_notes(self.output / "run.json"))
+
+    def known_identity(self) -> dict[str, Any] | None:
+        """Return what the teacher's answers depend on, `None` where the teacher is not here to tell."""
+        from distill.needs import identity_of
+        from schemas.checkpoint import Checkpoint
+
+        folder = self.output / "teacher" if self.configuration.base_teacher else Path(self.configuration.teacher)
+        if not (folder / "config.json").exists():
+            return None
+        settings = self.configuration
+        return identity_of(Checkpoint.find(str(folder)), settings.teach, settings.workers.threads)
 
     def engine(self) -> "Engine":
         """Return the engine with the configured workers and the options after `--`."""
