@@ -30,10 +30,10 @@ def figures(numbers: Mapping[str, Any], kind: Kind) -> list[Figure]:
     judged = "words of copies" if kind is Kind.TOKEN_CLASSIFICATION else "copies"
     found = [
         Figure("copies", f"{numbers['copies']:,}", "rows were made and kept"),
-        Figure("unique", share(numbers["unique"]), "of them are texts that no copy before had"),
+        Figure("unique", share(numbers["unique"]), "of them are different texts"),
         Figure("change rate", share(numbers["change_rate"]), "of the words with candidates were replaced"),
         Figure("differing words", share(numbers["differing_words"]), "of a copy's words are not the original's"),
-        *(Figure(*position(source, part)) for source, part in numbers["positions"].items()),
+        *(Figure(*each) for each in positions(numbers)),
         Figure("distinct-1", one[0], f"different words a word, {rows.format(one[1])}: more is more varied"),
         Figure("distinct-2", two[0], f"different pairs of words a pair, {rows.format(two[1])}"),
         Figure(
@@ -63,7 +63,9 @@ def totals(quality: Mapping[str, Any]) -> list[Figure]:
         "dissimilar": "copies too far from their original were left out",
         "near_ties": "words whose candidates rounding errors could put in another order",
     }
-    yielded = f"of {quality.get('trials', 0):,} trials gave a copy; the others changed nothing or gave one again"
+    yielded = (
+        f"of {quality.get('trials', 0):,} trials gave a copy; the others changed nothing, or gave what is left out"
+    )
     return [
         Figure("yield", share(quality["yield"]), yielded),
         *(
@@ -85,8 +87,7 @@ def table(quality: Mapping[str, Any], kind: Kind) -> tuple[list[str], list[tuple
 def copies_sentences(quality: Mapping[str, Any], kind: Kind) -> list[str]:
     """Return what the copies are like in a few lines."""
     said, variety = quality["teacher"], quality["distinct"]
-    placed = (position(source, part) for source, part in quality["positions"].items())
-    parts = ", ".join(f"{name} {value}" for name, value, _ in placed)
+    parts = ", ".join(f"{name} {value}" for name, value, _ in positions(quality))
     lines = [
         f"Copies: {quality['copies']:,} of {quality['originals']:,} originals, "
         f"{share(quality['yield'])} of the trials; {share(quality['unique'])} of them unique.",
@@ -108,10 +109,15 @@ def copies_sentences(quality: Mapping[str, Any], kind: Kind) -> list[str]:
     ]
 
 
-def position(source: str, part: float) -> tuple[str, str, str]:
-    """Return what became of a share of the eligible words: its name, the share, what it means."""
-    name, meaning = POSITIONS.get(source, (f"by {source_name(source)}", "of the eligible words were replaced by it"))
-    return name, share(part), meaning
+def positions(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return what became of the eligible words: name, share and meaning of each fate, replacements first."""
+    found = numbers["positions"]
+    replaced = [
+        (f"by {source_name(source)}", share(part), "of the eligible words were replaced by it")
+        for source, part in found.items()
+        if source not in POSITIONS
+    ]
+    return replaced + [(name, share(found[fate]), text) for fate, (name, text) in POSITIONS.items() if fate in found]
 
 
 def share(value: float | None) -> str:

@@ -22,7 +22,7 @@ SAMPLE = 1000
 """Originals, with their copies, whose words are counted: those of the smallest ids, which are digests."""
 BLEU_SAMPLE = 200
 """Originals of these whose copies are compared with each other: each with every other is dear."""
-DIGESTS = 1 << 20
+DIGESTS = 1 << 18
 """Texts that are told apart; of more, those of the smallest digests stand for all."""
 TOP = 20
 
