@@ -8,16 +8,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from augment.candidates import NONE, Position, Positions, from_table
+from augment.candidates import PREFIX as CANDIDATES
 from augment.candidates import name as candidates_of
 from pipelines.diversity import distinct, self_bleu, words_of
 from pipelines.drift import Drift
-from pipelines.families import Family, families
+from pipelines.families import Family, KeptLogits, families
 from schemas import rows
 from schemas.cache import Cache, shard_of
-from schemas.digest import text_identity
+from schemas.digest import digest, text_identity
 from schemas.example import Change, Example
 from schemas.task import Task
 
+VERSION = 1
+"""Of what the numbers mean; another makes them anew."""
 SAMPLE = 1000
 """Originals, with their copies, whose words are counted: those of the smallest ids, which are digests."""
 BLEU_SAMPLE = 200
@@ -219,10 +222,21 @@ def quality(
     }
 
 
-def quality_of(cache: Cache, task: Task, identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return what the copies of a cache are like, by the answers of the teacher of an identity."""
+def quality_of(
+    cache: Cache, task: Task, identity: Mapping[str, Any] | None, earlier: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Return what the copies of a cache are like, by the answers of the teacher of an identity.
+
+    `earlier` is what was returned before: it is returned again where it was made of the same.
+    """
     manifest = cache.group(rows.NAME).manifest()
     if not manifest.accounting.get("copies"):
         return None
+    logits = KeptLogits.find(cache, identity)
+    beside = [group.manifest().digest for group in cache.groups() if group.name.startswith(CANDIDATES)]
+    input = digest([VERSION, task.kind, manifest.digest, beside, logits and logits.manifest.digest])
+    if earlier and earlier.get("input") == input:
+        return dict(earlier)
     strategies = manifest.settings.get("proposing", {}).get("strategy", ())
-    return quality(families(cache, identity), CachedCandidates(cache), task, manifest.accounting, len(strategies))
+    found = quality(families(cache, identity), CachedCandidates(cache), task, manifest.accounting, len(strategies))
+    return found and {**found, "input": input}

@@ -12,7 +12,7 @@ from rich.table import Table
 from pipelines.copies import copies_sentences
 from pipelines.progress import duration, size
 from schemas.configuration import Configuration
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import ConfigurationError, DistillError, IntegrityError
 from schemas.store import stored_text, write_text
 
 if TYPE_CHECKING:
@@ -80,6 +80,14 @@ def read_report(path: Path) -> dict[str, Any]:
         return report
     except (ValueError, AttributeError) as error:
         raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
+
+
+def earlier_quality(configuration: Configuration) -> dict[str, Any] | None:
+    """Return what an earlier report says of copies, nothing where there is none that can be read."""
+    try:
+        return read_report(report_path(configuration)).get("quality")
+    except DistillError:
+        return None  # It is about to be written anew.
 
 
 def show_report(report: Mapping[str, Any], configuration: Configuration, console: Console) -> None:

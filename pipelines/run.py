@@ -200,7 +200,7 @@ class Run:
         from distill.needs import identity_of
         from pipelines.page.page import write_page
         from pipelines.quality import quality_of
-        from pipelines.report import read_report, report_path, write_report
+        from pipelines.report import earlier_quality, read_report, report_path, write_report
 
         manifest = self.rows_manifest()
         start = time.monotonic()
@@ -217,7 +217,8 @@ class Run:
             print(f"note: `{key}` is not here; that it made the rows is taken on trust", file=sys.stderr)
         comparisons = arms.compare(results)
         seconds = arms.seconds_per_row(results)
-        quality = quality_of(Cache(self.configuration.cache_path), self.configuration.task, identity)
+        cache, earlier = Cache(self.configuration.cache_path), earlier_quality(self.configuration)
+        quality = quality_of(cache, self.configuration.task, identity, earlier)
         write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), quality, identity)
         notes = self.note("train", seconds=time.monotonic() - start)
         write_page(self.configuration, read_report(report_path(self.configuration)), notes)

@@ -197,12 +197,23 @@ def flat(value: object, path: str = "") -> dict[str, object]:
     return {path: value}
 
 
-@pytest.mark.parametrize("shards", [1, 2, 8])
+@pytest.mark.parametrize("shards", [1, 4, 8])
 def test_the_number_of_shards_changes_nothing(tmp_path, shards):
     expected = written(tmp_path / "one", 4)
     assert expected is not None
     assert expected["change_rate"] is not None
-    assert flat(written(tmp_path / "other", shards)) == pytest.approx(flat(expected))
+    found = written(tmp_path / "other", shards)
+    assert found is not None
+    assert (found.pop("input") == expected.pop("input")) == (shards == 4)
+    assert flat(found) == pytest.approx(flat(expected))
+
+
+def test_what_is_known_is_not_counted_again(tmp_path):
+    found = written(tmp_path, 2)
+    assert found is not None
+    known = {**found, "copies": -1}
+    assert quality_of(Cache(tmp_path), TASK, None, known) == known
+    assert quality_of(Cache(tmp_path), TASK, None, {**known, "input": "another"}) == found
 
 
 def written(folder, shards: int) -> dict | None:
