@@ -19,7 +19,8 @@ MODEL_FILES = ("config.json", "model.safetensors", *TOKENIZER_FILES, "vocab.txt"
 class ArmResult(Sealed):
     """What one arm reached on the held-out rows, and what its model costs.
 
-    `input` is the digest of what it depends on, `files` those of the model that is kept beside it.
+    `input` is the digest of what it depends on, `files` those of the model that is kept beside it. `copies` counts
+    those that it learnt from and those that were left out, where some could be.
     """
 
     input: str
@@ -31,6 +32,7 @@ class ArmResult(Sealed):
     bytes: int
     steps: int = 0
     best_step: int | None = None
+    copies: dict[str, int] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
     @classmethod

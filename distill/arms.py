@@ -12,6 +12,7 @@ from distill.arm_result import ArmResult, finish, finished, save_model
 from distill.comparison import Comparison, compare
 from distill.encoder import Encoder, accelerator, use_all_cores
 from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
+from distill.kept_copies import keep_copies
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
@@ -137,7 +138,7 @@ class Arms:
         teacher = self.teacher_for(recipe, rows, cache)
         wanted = needs_labels(recipe) and recipe.columns
         labelled = label_by_teacher(rows, teacher, accelerator()) if wanted else rows
-        chosen = self.choose(name, recipe, labelled, teacher)
+        chosen, copies = self.kept(todo, labelled, self.choose(name, recipe, labelled, teacher), cache)
         trainer = Trainer(
             student=student,
             recipe=recipe,
@@ -156,7 +157,8 @@ class Arms:
         progress = trainer.run()
         found = evaluate(student, self.test, configuration.seed)
         save_model(student, self.teacher, path)
-        result = finish(path, ArmResult.of(name, todo.input, found, todo.steps, progress.best_step), found)
+        result = ArmResult.of(name, todo.input, found, todo.steps, progress.best_step)
+        result = finish(path, result.model_copy(update={"copies": copies}), found)
         trainer.state.clear()
         return result
 
@@ -200,6 +202,22 @@ class Arms:
             )
         return np.flatnonzero(usable)
 
+    def filters(self, name: str) -> bool:
+        """Whether an arm may leave out copies."""
+        return name == "distilled+augmented" and self.configuration.train.keep_copies.leaves_out
+
+    def kept(
+        self, todo: "Todo", rows: TrainingRows, chosen: np.ndarray, cache: Cache
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Return the chosen rows without the copies that are left out, and counts of these; cached answers decide."""
+        if not self.filters(todo.name):
+            return chosen, {}
+        configuration = self.configuration
+        answer = {answer_of(self.task.kind)}
+        teacher = CachedTeacher(open_readers(cache, answer, rows, configuration.teach.codec, self.identity))
+        answered = teacher.kept(answer) & rows.has_answers
+        return keep_copies(rows, chosen, teacher, answered, configuration.train.keep_copies)
+
     def input(self, name: str, cache: Cache, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
         configuration = self.configuration
@@ -217,6 +235,8 @@ class Arms:
             "dev": [example.id for example in self.splits.dev],
             "test": self.test_digest(),
         }
+        if self.filters(name):
+            parts["keep_copies"] = configuration.train.keep_copies.model_dump(mode="json")
         if recipe.columns:
             parts |= {"codec": configuration.teach.codec.value, "asked": configuration.train.teacher}
         return digest(parts)

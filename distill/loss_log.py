@@ -66,15 +66,24 @@ class LossLog:
         self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def entries(self) -> Iterator[dict]:
-        """Return what is written, step by step: lines with `loss`, `rate` and `terms`, and lines with `dev`."""
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        """Yield what is written, step by step: lines with `loss`, `rate` and `terms`, and lines with `dev`.
+
+        Nothing where there is no log, and nothing from a line on that a crash cut.
+        """
+        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
+            if place_of(line) == CUT:
+                return
             yield json.loads(line)
 
 
+CUT = (2**31, 0)
+"""The place of a line that a crash cut: beyond everything."""
+
+
 def place_of(line: str) -> tuple[int, int]:
-    """Return stage and step of a line; one that was cut by a crash lies beyond everything."""
+    """Return stage and step of a line, `CUT` for one that was cut."""
     try:
         entry = json.loads(line)
         return entry["stage"], entry["step"]
     except ValueError:
-        return (2**31, 0)
+        return CUT

@@ -113,6 +113,7 @@ def report(file: File, keys: Keys = None, limit: Limit = None, debug: Debug = Fa
         if run.configuration.data.corpus:
             where = run.output / "students/general/losses.jsonl"
             raise ConfigurationError("a run with labels", "one over `data.corpus`", f"see {where}: it has only losses")
+        run.write_missing_page()
         show_report(run)
 
 
@@ -122,13 +123,14 @@ def inspect(
     keys: Keys = None,
     limit: Limit = None,
     originals: Annotated[int, typer.Option(help="How many originals to show.", min=0)] = 5,
+    html: Annotated[Path | None, typer.Option(help="Write the same as a page, with a filter over copies.")] = None,
     debug: Debug = False,
 ) -> None:
     """Show the groups of a cache, and some rows with their copies, changes marked."""
     with reported(debug):
         from pipelines.inspect import show_cache
 
-        show_cache(load(file, keys, limit, debug), originals)
+        show_cache(load(file, keys, limit, debug), originals, html)
 
 
 @app.command()

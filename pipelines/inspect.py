@@ -2,26 +2,37 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from augment.candidates import PREFIX as CANDIDATES
 from pipelines.families import families
+from pipelines.mark import marks
 from pipelines.printable import Terminal, printable
 from pipelines.progress import size
 from pipelines.run import Run, rows_group
 from pipelines.verdict import label_text
 from schemas import rows
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
-from schemas.example import MASKING, Example
+from schemas.errors import ConfigurationError, IntegrityError
+from schemas.example import Example
+from schemas.store import resource_errors
 from schemas.task import Task
 
 
-def show_cache(run: Run, originals: int) -> None:
-    """Print the groups of a cache, and the first originals with their copies."""
+def show_cache(run: Run, originals: int, page: Path | None) -> None:
+    """Print the groups of a cache, and the first originals with their copies, or write these as a page."""
     rows_group(run.configuration)
+    if page is not None:
+        from pipelines.page.page import write_rows
+
+        check_page(page)
+        with resource_errors(str(page)):
+            write_rows(page, run.configuration, run.known_identity(), originals)
+        print(page)
+        return
     cache = Cache(run.configuration.cache_path)
     console = Terminal()
     table = Table("group", "rows", "shards", "size", "smallest to largest", title=str(cache.path))
@@ -30,26 +41,30 @@ def show_cache(run: Run, originals: int) -> None:
         ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())
         table.add_row(group.name, f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes), ranges)
     console.print(table)
-    for family in islice(families(cache), originals):
+    for family in islice(families(cache, None), originals):
         for member in family:
             console.print(marked(member.example, run.configuration.task), soft_wrap=True)
 
 
+def check_page(page: Path) -> None:
+    """Refuse to write a page where one cannot lie, or over a file that is something else."""
+    if page.suffix not in (".html", ".htm"):
+        raise ConfigurationError("a name that ends in .html", f"--html {page}", "name another")
+    if not page.parent.is_dir():
+        raise ConfigurationError("a folder that is there", f"--html {page}: none", "make it, or name another")
+
+
 def marked(example: Example, task: Task) -> Text:
-    """Return a row in which every replaced word is marked and followed by what stood there."""
+    """Return a row in which every change is marked and followed by what it was."""
     line = Text(f"{example.id:016x} ", style="dim") if example.is_original else Text("  + ")
-    for number, text in enumerate(example.texts):
+    for number in range(len(example.texts)):
         if number:
             line.append(" | ", style="dim")
-        at = 0
-        for change in sorted((c for c in example.changes if c.text == number), key=lambda c: c.start):
-            line.append(printable(text[at : change.start]))
-            line.append(f"[{printable(text[change.start : change.end])}]", style="bold")
-            # Under a mask stands the original itself.
-            note = change.source if change.source in MASKING else printable(change.original)
-            line.append(f"({note})", style="dim")
-            at = change.end
-        line.append(printable(text[at:]))
+        for mark in marks(example, number):
+            if mark.note:
+                line.append(f"[{mark.text}]", style="bold").append(f"({mark.note})", style="dim")
+            else:
+                line.append(mark.text)
     if example.is_original:
         label = printable(label_text(example, task))
         line.append(f"  label {label}" if label else "  no label", style="dim")

@@ -9,9 +9,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.copies import copies_sentences
 from pipelines.progress import duration, size
 from schemas.configuration import Configuration
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import ConfigurationError, DistillError, IntegrityError
 from schemas.store import stored_text, write_text
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ def write_report(
     seconds_per_row: Sequence[float],
     comparisons: "Sequence[Comparison]",
     accounting: Mapping[str, int],
+    quality: Mapping[str, Any] | None,
     identity: Mapping[str, Any],
 ) -> None:
-    """Write report.json: `arms`, `comparisons`, `accounting` and where it all came from."""
+    """Write report.json: `arms`, `comparisons`, `accounting`, `quality` of copies, and where it all came from."""
     arms = [
         {**{field: result.model_dump(mode="json")[field] for field in FIELDS}, "seconds_per_row": seconds}
+        | ({"copies": result.copies} if result.copies else {})
         for result, seconds in zip(results, seconds_per_row, strict=True)
     ]
     report = {
@@ -59,6 +62,7 @@ def write_report(
         "arms": arms,
         "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
         "accounting": dict(accounting),
+        **({"quality": dict(quality)} if quality else {}),
         "teacher": dict(identity),
         "configuration": configuration.model_dump(mode="json"),
     }
@@ -76,6 +80,14 @@ def read_report(path: Path) -> dict[str, Any]:
         return report
     except (ValueError, AttributeError) as error:
         raise IntegrityError("a report in JSON", f"{path}: {error}", "run `distill train` again") from None
+
+
+def earlier_quality(configuration: Configuration) -> dict[str, Any] | None:
+    """Return what an earlier report says of copies, nothing where there is none that can be read."""
+    try:
+        return read_report(report_path(configuration)).get("quality")
+    except DistillError:
+        return None  # It is about to be written anew.
 
 
 def show_report(report: Mapping[str, Any], configuration: Configuration, console: Console) -> None:
@@ -98,14 +110,15 @@ def show_report(report: Mapping[str, Any], configuration: Configuration, console
     for arm in report["arms"]:
         if arm["name"] != "teacher":
             console.print(f"{arm['name']}: {MEANING[arm['name']]}", highlight=False)
-    for sentence in (accounted(report["accounting"]), *sentences(report)):
+    copies = copies_sentences(report["quality"], configuration.task.kind) if report.get("quality") else ()
+    for sentence in (accounted(report["accounting"]), *copies, *sentences(report)):
         console.print(sentence, highlight=False)
-    for path in (report_path(configuration), page_path(configuration)):
+    for path in filter(Path.exists, (report_path(configuration), page_path(configuration))):
         console.print(str(path), highlight=False, soft_wrap=True)
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
-    """Return what a report says: what helped, what the best student is worth, and which numbers are missing."""
+    """Return what a report says: what helped, what the best student is worth, and what is missing or was left out."""
     said = [effects(report["comparisons"], report["arms"][0]["metric"])] if report["comparisons"] else []
     students = [arm for arm in report["arms"] if arm["name"] != "teacher" and arm["value"] is not None]
     best, teacher = max(students, key=lambda arm: arm["value"], default=None), report["arms"][0]
@@ -120,9 +133,20 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
         said.append("One student alone says nothing of what distillation or augmentation add: `train.arms` names more.")
     if "distilled+augmented" in report["configuration"]["train"]["arms"] and not report["accounting"].get("copies"):
         said.append("No copies were made, so there is no arm distilled+augmented.")
+    said += [left_out(arm) for arm in report["arms"] if "copies" in arm]
     if any(arm["value"] is None for arm in report["arms"]):
         said.append("A metric without a value is undefined on these rows: one class only, or constant answers.")
     return said
+
+
+def left_out(arm: Mapping[str, Any]) -> str:
+    """Return how many copies an arm learnt from, and why it did not from the others."""
+    counts = arm["copies"]
+    return (
+        f"{arm['name']} learnt from {counts['kept']:,} of {counts['copies']:,} copies: {counts['disagreeing']:,} have "
+        f"another verdict than their original, of {counts['unsure']:,} the teacher is not sure enough "
+        "(`train.keep_copies`)."
+    )
 
 
 def retention(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> float | None:

@@ -144,7 +144,10 @@ class Run:
         return recipe
 
     def signals(self, recipe: "Recipe") -> "set[Signal]":
-        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone."""
+        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone.
+
+        A plan has the recipe before there is a teacher, where that is still to be made.
+        """
         from schemas.signal import answer_of
 
         live = self.configuration.train.teacher == "live"
@@ -196,7 +199,8 @@ class Run:
         from distill.arms import Arms, Splits
         from distill.needs import identity_of
         from pipelines.page.page import write_page
-        from pipelines.report import read_report, report_path, write_report
+        from pipelines.quality import quality_of
+        from pipelines.report import earlier_quality, read_report, report_path, write_report
 
         manifest = self.rows_manifest()
         start = time.monotonic()
@@ -213,10 +217,36 @@ class Run:
             print(f"note: `{key}` is not here; that it made the rows is taken on trust", file=sys.stderr)
         comparisons = arms.compare(results)
         seconds = arms.seconds_per_row(results)
-        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), identity)
+        cache, earlier = Cache(self.configuration.cache_path), earlier_quality(self.configuration)
+        quality = quality_of(cache, self.configuration.task, identity, earlier)
+        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), quality, identity)
         notes = self.note("train", seconds=time.monotonic() - start)
         write_page(self.configuration, read_report(report_path(self.configuration)), notes)
         return results
+
+    def write_missing_page(self) -> None:
+        """Write the page of a report where there is none, from what the run left behind."""
+        from pipelines.report import page_path, read_report, report_path
+
+        path = page_path(self.configuration)
+        if path.exists():
+            return
+        report = read_report(report_path(self.configuration))
+        from pipelines.page.page import write_page
+
+        with resource_errors(str(path)):
+            write_page(self.configuration, report, read_notes(self.output / "run.json"))
+
+    def known_identity(self) -> dict[str, Any] | None:
+        """Return what the teacher's answers depend on, `None` where the teacher is not here to tell."""
+        from distill.needs import identity_of
+        from schemas.checkpoint import Checkpoint
+
+        folder = self.output / "teacher" if self.configuration.base_teacher else Path(self.configuration.teacher)
+        if not (folder / "config.json").exists():
+            return None
+        settings = self.configuration
+        return identity_of(Checkpoint.find(str(folder)), settings.teach, settings.workers.threads)
 
     def engine(self) -> "Engine":
         """Return the engine with the configured workers and the options after `--`."""

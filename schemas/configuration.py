@@ -209,6 +209,21 @@ class Student(Section):
 Arm = Literal["scratch", "distilled", "distilled+augmented"]
 
 
+class KeepCopies(Section):
+    """Which of the cached copies an arm learns from, by what the teacher said of them; the default is all.
+
+    Nothing is asked again. What the teacher says is the target, so a copy that drifted is still taught rightly.
+    """
+
+    agreement: bool = Field(default=False, description="only those with the verdict that their original has")
+    confidence: Probability = Field(default=0.0, description="least probability of the verdict, of each word or label")
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether some copy could be left out."""
+        return self.agreement or self.confidence > 0
+
+
 class Training(Section):
     """How students are trained; every arm takes the same number of steps."""
 
@@ -226,6 +241,9 @@ class Training(Section):
     evaluate_every: Positive = 200
     checkpoint_every: Positive = 500
     teacher: Literal["cached", "live"] = "cached"
+    keep_copies: KeepCopies = Field(
+        default=KeepCopies(), description="which cached copies distilled+augmented learns from"
+    )
 
 
 class Workers(Section):
@@ -270,6 +288,8 @@ class Configuration(Section):
     @model_validator(mode="after")
     def fits_its_data(self) -> Self:
         """Refuse what rows need of raw text, and what raw text needs of rows."""
+        if self.train.keep_copies.leaves_out and self.task.kind in (Kind.REGRESSION, Kind.NONE):
+            raise ValueError("`train.keep_copies` as it is by default: only verdicts agree or are sure, not numbers")
         if not self.data.corpus:
             if self.task.kind is Kind.NONE:
                 raise ValueError("a `task.kind` with labels; `none` is what `data.corpus` has")

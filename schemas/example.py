@@ -28,6 +28,13 @@ class Change(NamedTuple):
     source: str
 
 
+class Piece(NamedTuple):
+    """A part of one of a row's texts: as it was read where `change` is `None`, else what the change made of it."""
+
+    text: str
+    change: Change | None = None
+
+
 class Span(NamedTuple):
     """A part of one of a row's texts: a token with its class, or, without one, words that no copy may change."""
 
@@ -85,6 +92,14 @@ class Example(NamedTuple):
         masks = masks_of(changes)
         key = chained(self.id, strategy, *texts, repr(masks)) if masks else chained(self.id, strategy, *texts)
         return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
+
+    def pieces(self, number: int) -> list[Piece]:
+        """Cut one of the texts at its changes; the pieces end to end are the text, one that was cut away is empty."""
+        text, at, found = self.texts[number], 0, []
+        for change in sorted((each for each in self.changes if each.text == number), key=lambda each: each.start):
+            found += [Piece(text[at : change.start]), Piece(text[change.start : change.end], change)]
+            at = change.end
+        return [piece for piece in (*found, Piece(text[at:])) if piece.text or piece.change]
 
     @property
     def masks(self) -> tuple[Change, ...]:

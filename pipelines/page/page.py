@@ -1,40 +1,31 @@
-"""The report as one page: a file that needs nothing else, for people who were not there when it was made."""
+"""Pages for people who were not there: the report of a run, and the rows of a cache."""
 
 import json
 from collections.abc import Mapping
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from pipelines.families import families
+from pipelines.copies import table
+from pipelines.mark import source_name
 from pipelines.page.plots import FRAME, costs, curves
-from pipelines.page.sample import COPIES, SOURCES, lines
-from pipelines.printable import printable
-from pipelines.progress import size
-from pipelines.report import MEANING, accounted, milliseconds, number, page_path, retention, sentences
+from pipelines.page.sample import Sample
+from pipelines.page.template import write_filled
+from pipelines.report import MEANING, accounted, page_path, retention, sentences
 from schemas.cache import Cache
 from schemas.configuration import Configuration
-from schemas.store import write_text
+from schemas.example import MASKING
+from schemas.task import Task
 
 FAMILIES = 40
+COPIES = 6
 
 
 def write_page(configuration: Configuration, report: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
     """Write report.html from the report, the notes of the run, the loss logs and a sample of the cache."""
-    environment = Environment(
-        loader=PackageLoader("pipelines.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "size": size, "milliseconds": milliseconds, "printable": printable}
-    labels = configuration.task.labels
     cache = Cache(configuration.cache_path)
-    sample = [lines(family, configuration.task) for family in islice(families(cache), FAMILIES)]
-    named = {name for family in sample for line in family for name in line.classes}
-    page = environment.get_template("page.html").render(
+    write_filled(
+        page_path(configuration),
+        "page.html",
         report=report,
         said=sentences(report),
         accounted=accounted(report["accounting"]),
@@ -46,20 +37,26 @@ def write_page(configuration: Configuration, report: Mapping[str, Any], notes: M
             configuration.task.metric.value,
             [arm["name"] for arm in report["arms"]],
         ),
-        sample=sample,
-        has_copies=any(len(family) > 1 for family in sample),
-        classes=[*(label for label in labels if label in named), *sorted(named - {*labels})],
-        copies=COPIES,
-        sources=list(SOURCES.values()),
+        copies=shown_copies(report["quality"], configuration.task) if report.get("quality") else None,
+        sample=Sample.of(cache, configuration.task, report["teacher"], FAMILIES, COPIES),
         groups=[group.manifest() for group in cache.groups()],
-        notes=notes,
+        notes={"versions": {}, "machine": {}, "stages": {}, **notes},
         configuration=json.dumps(report["configuration"], indent=1),
         frame=FRAME,
     )
-    write_text(page_path(configuration), page)
 
 
-# Numbers beside the teacher's
+def write_rows(path: Path, configuration: Configuration, identity: Mapping[str, Any] | None, originals: int) -> None:
+    """Write some rows of a cache with all their copies as a page."""
+    cache = Cache(configuration.cache_path)
+    write_filled(
+        path,
+        "inspect.html",
+        name=configuration.name,
+        cache=str(cache.path),
+        groups=[group.manifest() for group in cache.groups()],
+        sample=Sample.of(cache, configuration.task, identity, originals),
+    )
 
 
 def relative(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, float | None]:
@@ -68,4 +65,19 @@ def relative(arm: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, fl
         "retention": retention(arm, teacher),
         "faster": teacher["seconds_per_row"] / arm["seconds_per_row"],
         "smaller": teacher["bytes"] / arm["bytes"],
+    }
+
+
+def shown_copies(quality: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """Return what the section on copies shows."""
+    strategies, figures = table(quality, task.kind)
+    changes = [
+        {**each, "by": source_name(each["source"]), "masked": each["source"] in MASKING}
+        for each in quality["substitutions"]
+    ]
+    return {
+        "originals": quality["originals"],
+        "strategies": strategies,
+        "figures": figures,
+        "substitutions": changes,
     }

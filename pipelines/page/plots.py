@@ -1,11 +1,11 @@
 """Plots: where points and lines lie on a drawing, and nothing about how they look."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from distill.loss_log import LossLog
 from pipelines.page.axis import Axis
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 16, 16, 44
@@ -37,7 +37,7 @@ def costs(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def curves(students: Path, metric: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the drawings of training: losses, stage by stage, and the metric on the dev rows."""
-    logs = {name: steps(students / name / "losses.jsonl") for name in names}
+    logs = {name: steps(LossLog(students / name / "losses.jsonl")) for name in names}
     found = []
     for title, key in ((f"{metric} on the dev rows", "dev"), ("loss", "loss")):
         lines = {
@@ -63,11 +63,9 @@ def drawing(lines: Mapping[str, Sequence[tuple[float, float]]], names: Sequence[
     return {"lines": drawn, "across": across.ticks(), "up": up.ticks()}
 
 
-def steps(path: Path) -> list[tuple[int, dict[str, Any]]]:
+def steps(log: LossLog) -> list[tuple[int, dict[str, Any]]]:
     """Return what a loss log holds, with the number of the step counted through all stages."""
-    if not path.exists():
-        return []
-    entries = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+    entries = list(log.entries())
     ends: dict[int, int] = {}
     for entry in entries:
         ends[entry["stage"]] = max(entry["step"], ends.get(entry["stage"], 0))

@@ -46,6 +46,10 @@ def check_report(path: Path, metric: str) -> None:
     counts = report["accounting"]
     assert counts["read"] == counts["kept"] + counts["merged"] + counts["rejected"] == 60
     assert counts["copies"] > 0
+    said = report["quality"]["teacher"]
+    assert said["compared"] >= counts["copies"] == report["quality"]["copies"]
+    assert 0 <= said["flips"] <= 1
+    assert 0 < said["divergence"] < 1
     assert len(report["comparisons"]) == 3
     page = (path.parent / "run/report.html").read_text()
     assert f"{metric}, with 95 % bootstrap intervals" in page

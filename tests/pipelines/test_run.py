@@ -265,6 +265,8 @@ def test_overrides_are_taken_by_every_stage(models, tmp_path):
     assert [arm["name"] for arm in report_of(path)["arms"]] == ["teacher", "distilled"]
     groups = {p.name for p in (tmp_path / "run/cache").iterdir() if p.name.startswith("teacher")}
     assert groups == {"teacher.logits.f32"}
+    assert "quality" not in report_of(path), "there are no copies"
+    assert 'id="copies"' not in (tmp_path / "run/report.html").read_text()
 
 
 def test_a_teacher_is_made_from_a_base_model(models, tmp_path):
@@ -300,6 +302,9 @@ def test_pairs_and_regression_in_json_lines(models, tmp_path):
         AutoModelForSequenceClassification.from_pretrained(tmp_path / "run/students/distilled").config.num_labels == 1
     )
     assert report["accounting"]["copies"] > 0
+    assert report["quality"]["teacher"]["difference"] > 0
+    assert report["quality"]["change_rate"] > 0
+    assert "teacher's shift" in (tmp_path / "run/report.html").read_text().replace("&#39;", "'")
 
 
 def test_parquet_and_csv_give_the_cache_that_tsv_gives(finished, models, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import rows
 from schemas.digest import canonical, digest, identity
-from schemas.example import Change, Example, Span
+from schemas.example import Change, Example, Piece, Span
 
 texts = st.lists(st.text(), min_size=1, max_size=2).map(tuple)
 labels = st.none() | st.integers(0, 200)
@@ -166,3 +166,14 @@ def test_a_row_is_labelled_by_itself_or_by_its_words():
     assert Example.original("n", ("a b",), None, (Span(0, 0, 1, 0), Span(0, 2, 3, 1))).is_labelled
     assert not Example.original("n", ("a b",)).is_labelled
     assert not Example.original("n", ("a b",), None, (Span(0, 0, 1),)).is_labelled
+
+
+def test_pieces_end_to_end_are_the_text():
+    first, last = Change(0, 0, 0, "the ", "n_gram"), Change(0, 2, 6, "fine", "vectors")
+    elsewhere = Change(1, 0, 1, "b", "vectors")
+    row = Example.original("n", ("the a fine film", "b")).copy(
+        ("a dull film", "c"), strategy="s", draw=0, changes=(last, elsewhere, first)
+    )
+    assert row.pieces(0) == [Piece("", first), Piece("a "), Piece("dull", last), Piece(" film")]
+    assert row.pieces(1) == [Piece("c", elsewhere)]
+    assert Example.original("n", ("",)).pieces(0) == []

@@ -3,15 +3,21 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 import pytest
-from conftest import run_yaml, write_tsv
+from conftest import run_yaml, write_rows, write_tsv
 from playwright.sync_api import Browser, Page, sync_playwright
 from typer.testing import CliRunner
 
 from pipelines.command import app
+from pipelines.page.sample import Sample
+from pipelines.page.template import write_filled
+from schemas.cache import Cache
+from schemas.example import Change, Example
+from schemas.task import Task
 
 LABELS = ('</script><b>"no"  sir', "positive \u202e")
 HOSTILE = [
@@ -56,13 +62,32 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, report: Path) -> Iterator[Page]:
-    """The page, opened; anything the browser complains of fails the test."""
+    """The page of the report, opened."""
+    with opened(browser, report) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def rows(report: Path) -> Path:
+    """The page of the same run's rows."""
+    path = report.parents[1] / "rows.html"
+    done = CliRunner().invoke(
+        app, ["inspect", str(report.parents[1] / "run.yaml"), "--originals=100", f"--html={path}"]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == str(path)
+    return path
+
+
+@contextmanager
+def opened(browser: Browser, path: Path) -> Iterator[Page]:
+    """Open a page; anything the browser complains of fails the test."""
     page = browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: None if request.url.startswith("file:") else complaints.append(request.url))
-    page.goto(report.as_uri())
+    page.goto(path.as_uri())
     yield page
     page.close()
     assert complaints == []
@@ -71,7 +96,7 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 def test_every_section_is_there(page, report):
     headings = page.locator("h2").all_inner_texts()
     assert headings == [
-        "Arms", "Cost against quality", "Training", "Rows and their copies", "Accounting", "Provenance",
+        "Arms", "Cost against quality", "Training", "Copies", "Rows and their copies", "Accounting", "Provenance",
     ]  # fmt: skip
     arms = json.loads(report.with_suffix(".json").read_text())["arms"]
     assert page.locator("table").first.locator("tbody th").all_inner_texts() == [arm["name"] for arm in arms]
@@ -106,6 +131,75 @@ def test_on_a_phone_every_number_says_what_it_is(page):
     assert [cell.evaluate(read).strip('"') for cell in cells.all()] == [f"{name}: " for name in names]
 
 
+def test_every_number_of_the_copies_says_what_it_means(page, report):
+    table = page.locator("section[aria-labelledby=copies] table").first
+    quality = json.loads(report.with_suffix(".json").read_text())["quality"]
+    found = {
+        row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()
+    }
+    assert found["copies"][0] == f"{quality['copies']:,}"
+    assert found["label flips"][0] == f"{quality['teacher']['flips']:.1%}"
+    assert {"yield", "unique", "change rate", "by masked LM", "by word vectors", "without candidates"} <= found.keys()
+    assert all(len(cells) == 2 and len(cells[1].split()) > 3 for cells in found.values())
+    page.locator("section[aria-labelledby=copies] summary").click()
+    changes = page.locator("section[aria-labelledby=copies] table").nth(1).locator("tbody tr")
+    assert changes.count() == len(quality["substitutions"]) > 0
+
+
+@pytest.mark.parametrize("width", [320, 1000])
+def test_the_rows_of_a_cache_are_a_page_of_their_own(browser, rows, width):
+    assert "src=" not in rows.read_text()
+    with opened(browser, rows) as page:
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.title() == "reviews: rows of a cache"
+        assert page.locator("h1").count() == page.locator("script").count() == 1
+        shown = page.locator("#families").inner_text()
+        assert "<script>document.title" in shown
+        assert "\u202e" not in shown
+        every = page.locator(".copy").evaluate_all("all => all.map(one => ({...one.dataset}))")
+        assert page.locator("#families > li").count() == 45
+        page.locator("select[name=source]").select_option("word vectors")
+        left = sum("word vectors" in copy["source"].split("\n") for copy in every)
+        assert 0 < page.locator(".copy:visible").count() == left < len(every)
+        assert page.locator("mark.vectors").count() > 0
+
+
+def test_a_page_of_rows_is_written_only_where_one_may_lie(report, tmp_path):
+    path = report.parents[1] / "run.yaml"
+    for page, said in ((path, ".html"), (tmp_path / "nowhere/rows.html", "folder")):
+        done = CliRunner().invoke(app, ["inspect", str(path), "--html", str(page)])
+        assert done.exit_code == 2, done.output
+        assert said in done.output
+
+
+STRANGE = Example.original("test", ("a fine film",))
+CHANGES = {
+    "shears": ("a film", Change(0, 2, 2, "fine ", "shears"), "… (cut: fine)"),
+    "adverbs": ("a very fine film", Change(0, 2, 7, "", "adverbs"), "very  (added)"),
+    "mask": ("a fine film", Change(0, 2, 6, "fine", "mask"), "fine (mask)"),
+    "<b>own</b>": ("a dull film", Change(0, 2, 6, "fine", "<b>own</b>"), "dull (was fine)"),
+}
+
+
+def test_changes_of_any_source_can_be_read(browser, tmp_path):
+    copies = [
+        STRANGE.copy((text,), strategy="own", draw=number, changes=(change,))
+        for number, (text, change, _) in enumerate(CHANGES.values())
+    ]
+    write_rows(Cache(tmp_path / "cache"), [STRANGE, *copies], shards=1)
+    task = Task(texts=("text",), labels=("bad", "good"))
+    sample = Sample.of(Cache(tmp_path / "cache"), task, None, 5)
+    path = tmp_path / "rows.html"
+    write_filled(path, "inspect.html", name="own", cache="", groups=[], sample=sample)
+    with opened(browser, path) as page:
+        assert values(page, "source") == ["", "mask", "<b>own</b>", "adverbs", "shears"]
+        assert page.locator("section p mark").all_inner_texts() == ["mask", "<b>own</b>", "adverbs", "shears"]
+        for source, (_, _, expected) in CHANGES.items():
+            page.locator("select[name=source]").select_option(source)
+            assert expected.replace("  ", " ") in page.locator(".copy:visible").inner_text().replace("  ", " ")
+
+
 FILTERS = ("verdict", "source", "flip")
 
 
@@ -117,8 +211,8 @@ def values(page: Page, name: str) -> list[str]:
 def fits(copy: dict[str, str], wanted: dict[str, str]) -> bool:
     """What the filter is to do, said once more."""
     return (
-        wanted["verdict"] in ("", copy["verdict"])
-        and (not wanted["source"] or wanted["source"] in copy["source"].split("|"))
+        wanted["verdict"] in ("", *copy["classes"].split("\n"))
+        and (not wanted["source"] or wanted["source"] in copy["source"].split("\n"))
         and wanted["flip"] in ("", copy["flip"])
     )
 
@@ -162,7 +256,7 @@ def test_ink_stands_out_from_paper(browser, report, scheme):
     paper = page.evaluate(read, "--paper")
     for name in ("--ink", "--quiet", "--flip", "--arm0", "--arm1", "--arm2", "--arm3"):
         assert contrast(page.evaluate(read, name), paper) >= 4.5, f"{name} on {scheme} paper"
-    for name in ("--panel", "--model", "--vectors"):
+    for name in ("--panel", "--changed", "--model", "--vectors", "--speech", "--gram", "--mask"):
         assert contrast(page.evaluate(read, "--ink"), page.evaluate(read, name)) >= 4.5, f"ink on {scheme} {name}"
     page.close()
 

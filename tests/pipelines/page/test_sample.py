@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipelines.families import Member
-from pipelines.page.sample import lines
+from pipelines.page.sample import Sample, Source, lines
 from schemas.example import Change, Example, Span
 from schemas.task import Kind, Task
 
@@ -25,10 +25,24 @@ def test_pieces_make_up_the_text_and_name_their_source():
     original, copy = lines((member(ORIGINAL, 0, 2), member(COPY, 2, 0)), TASK)
     (pieces,) = copy.texts
     assert "".join(piece.text for piece in pieces) == "a dull movie ."
-    changed = [(piece.text, piece.original, piece.source) for piece in pieces if piece.original]
-    assert changed == [("dull", "fine", "masked LM"), ("movie", "film", "word vectors")]
+    changed = [(piece.text, piece.note, piece.source) for piece in pieces if piece.note]
+    assert changed == [("dull", "was fine", "masked LM"), ("movie", "was film", "word vectors")]
     assert copy.sources == ["masked LM", "word vectors"]
     assert "".join(piece.text for piece in original.texts[0]) == "a fine film ."
+
+
+def test_a_filter_can_choose_of_what_was_met():
+    other = ORIGINAL.copy(("a fine .",), strategy="own", draw=0, changes=(Change(0, 7, 7, "film ", "shears"),))
+    family = (member(ORIGINAL, 0, 2), member(COPY, 0, 2), member(other, 2, 0))
+    found = Sample.of_families([family], TASK)
+    assert found.classes == ["bad", "good"]
+    assert found.sources == [
+        Source("masked LM", "masked_language_model"), Source("word vectors", "vectors"), Source("shears", ""),
+    ]  # fmt: skip
+    first = Sample.of_families([family], TASK, most=1)
+    assert (len(first.families[0]), first.classes, len(first.sources)) == (2, ["good"], 2)
+    assert found.is_judged
+    assert not Sample.of_families([(member(ORIGINAL),)], TASK).is_judged
 
 
 def test_a_flip_is_another_verdict_than_the_original_got():
