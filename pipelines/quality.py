@@ -15,7 +15,7 @@ from pipelines.drift import Drift
 from pipelines.families import Family, KeptLogits, families
 from schemas import rows
 from schemas.cache import Cache, shard_of
-from schemas.digest import digest, text_identity
+from schemas.digest import digest, chained
 from schemas.example import Change, Example
 from schemas.task import Task
 
@@ -75,7 +75,7 @@ class Uniqueness:
 
     def add(self, example: Example) -> None:
         """Add a row by what a model is shown of it."""
-        self.waiting.append(text_identity(*example.texts, *map(repr, example.masks)))
+        self.waiting.append(chained(0, *example.texts, *map(repr, example.masks)))
         if len(self.waiting) == DIGESTS:
             self.merge()
 
