@@ -15,7 +15,7 @@ from pipelines.drift import Drift
 from pipelines.families import Family, KeptLogits, families
 from schemas import rows
 from schemas.cache import Cache, shard_of
-from schemas.digest import digest, chained
+from schemas.digest import chained, digest
 from schemas.example import Change, Example
 from schemas.task import Task
 
