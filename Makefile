@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := schemas augment distill pipelines tests benchmarks examples
 
+# Two files at a time, each process with one thread: threads that wait for each other would take most of the time.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 EXAMPLE := examples/quickstart/run.yaml
 
 .PHONY: help install quickstart test test-all lint format clean
@@ -24,10 +26,10 @@ quickstart: install ## the whole job on demo data and models, offline, in a few 
 	$(BIN)/distill run $(EXAMPLE)
 
 test: install ## the tests that every change must pass: under ten minutes on two cores, no network
-	$(BIN)/python -m pytest -m 'not slow'
+	$(TESTS) -m 'not slow'
 
 test-all: install ## all tests, the slow ones too
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 lint: install ## formatting, lint and types, as the pre-commit hooks and CI run them
 	$(BIN)/ruff format --check $(SOURCES)
