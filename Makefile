@@ -25,7 +25,7 @@ install: .venv/installed ## make .venv with the exact versions of constraints.tx
 quickstart: install ## the whole job on demo data and models, offline, in a few minutes
 	$(BIN)/distill run $(EXAMPLE)
 
-test: install ## the tests that every change must pass: under ten minutes on two cores, no network
+test: install ## the tests that every change must pass: under fifteen minutes on two cores, no network
 	$(TESTS) -m 'not slow'
 
 test-all: install ## all tests, the slow ones too

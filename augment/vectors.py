@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from augment.vector_file import read
 from schemas.digest import digest, files_digest
@@ -144,18 +144,30 @@ def shortlists(
     words = cosines.shape[1]
     near, strands = min(top + MARGIN, words - 1), words // STRAND
     if strands <= near:
-        return largest(cosines, near)
-    whole = strands * STRAND
-    best = cosines[:, :whole].reshape(len(queries), STRAND, strands).max(axis=1)
-    some = largest(best, near)[:, :, None] + strands * np.arange(STRAND)
-    rest = np.broadcast_to(np.arange(whole, words), (len(queries), words - whole))
-    some = np.concatenate([some.reshape(len(queries), -1), rest], axis=1)
-    return np.take_along_axis(some, largest(np.take_along_axis(cosines, some, 1), near), 1)
+        found, tied = largest(cosines, near)
+    else:
+        whole = strands * STRAND
+        best = cosines[:, :whole].reshape(len(queries), STRAND, strands).max(axis=1)
+        chosen, tied = largest(best, near)
+        some = chosen[:, :, None] + strands * np.arange(STRAND)
+        rest = np.broadcast_to(np.arange(whole, words), (len(queries), words - whole))
+        some = np.concatenate([some.reshape(len(queries), -1), rest], axis=1)
+        places, also = largest(np.take_along_axis(cosines, some, 1), near)
+        found, tied = np.take_along_axis(some, places, 1), tied | also
+    found = np.array(found)
+    for row in np.flatnonzero(tied):
+        # Of equals at the end of the list the first in the file are wanted, which a partition does not know.
+        found[row] = np.argsort(-cosines[row], kind="stable")[:near]
+    return found
 
 
-def largest(values: Float32[np.ndarray, "rows columns"], count: int) -> Int64[np.ndarray, "rows count"]:
-    """Return the columns of the largest values of each row, in no order."""
-    columns = values.shape[1]
+def largest(
+    values: Float32[np.ndarray, "rows columns"], count: int
+) -> tuple[Int64[np.ndarray, "rows count"], Bool[np.ndarray, " rows"]]:
+    """Return the columns of the largest values of each row, in no order, and whether there were others as large."""
+    rows, columns = values.shape
     if not 0 < count < columns:
-        return np.broadcast_to(np.arange(count), (len(values), count))
-    return np.argpartition(values, columns - count, axis=1)[:, columns - count :]
+        return np.broadcast_to(np.arange(count), (rows, count)), np.zeros(rows, np.bool_)
+    found = np.argpartition(values, columns - count, axis=1)[:, columns - count :]
+    least = np.take_along_axis(values, found, 1).min(axis=1, keepdims=True)
+    return found, (values >= least).sum(axis=1) > count

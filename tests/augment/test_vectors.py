@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from augment import vectors as module
@@ -220,6 +220,7 @@ def test_asking_for_more_than_there_are_gives_all_others(tmp_path):
 
 
 @settings(deadline=None, max_examples=40)
+@example(words=31, width=1, top=1, block=1, asked=[0])
 @given(
     words=st.integers(2, 200),
     width=st.integers(1, 20),

@@ -29,7 +29,7 @@ def good(*arguments: object) -> str:
 def grown(path: Path, *keys: str, output: str = "run") -> dict[Example, list[Example]]:
     """Augment, and return every original with its copies."""
     good("augment", path, f"output={path.parent / output}", *keys)
-    found = families(Cache(path.parent / output / "cache"))
+    found = families(Cache(path.parent / output / "cache"), None)
     return {family[0].example: [member.example for member in family[1:]] for family in found}
 
 
@@ -98,7 +98,7 @@ def test_copies_read_alike_by_several_strategies_are_kept_once(path):
     good("augment", path, "augment.strategy=[tinybert,evolving]", "augment.copies=20")
     manifest = counts((path.parent / "run/cache/rows/manifest.json").read_text())
     assert sum(shard["accounting"]["repeated"] for shard in manifest["shards"]) > 0
-    for family in families(Cache(path.parent / "run/cache")):
+    for family in families(Cache(path.parent / "run/cache"), None):
         texts = [member.example.texts for member in family]
         assert len(set(texts)) == len(texts)
 
@@ -106,7 +106,9 @@ def test_copies_read_alike_by_several_strategies_are_kept_once(path):
 def test_masks_reach_teacher_and_student(path):
     keys = ("augment.strategy=tang", "augment.dials={tang: {mask: 0.3, n_gram: 0.0}}")
     good("run", path, *keys)
-    masked = [m.example for family in families(Cache(path.parent / "run/cache")) for m in family if m.example.masks]
+    masked = [
+        m.example for family in families(Cache(path.parent / "run/cache"), None) for m in family if m.example.masks
+    ]
     assert masked
     assert {change.source for copy in masked for change in copy.changes} == {MASK}
     (group,) = [each for each in Cache(path.parent / "run/cache").groups() if each.name.startswith("tokens")]
