@@ -3,20 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Float64, Int
+from pyarrow import compute
 
 from augment.candidates import Positions
-from augment.rewrite import Rewriter, moved
-from augment.words import cased, form
-from schemas.configuration import Augmentation
-from schemas.example import Change, Example
+from augment.rewrite import Chosen, Originals, firsts
+from augment.words import cased, form, forms
+from schemas.configuration import DRAWING, Augmentation
+from schemas.example import Example
 
 Drawn = Counter[str]
-Grown = tuple[list[Example], Drawn]
-"""A row's copies, distinct and in order of draw, and counts of what was drawn."""
+Grown = tuple[pa.RecordBatch, Drawn]
+"""Copies of some rows, as rows of `COPIES`, distinct and in order of row and draw; and counts of what was drawn."""
 
 ROWS_AT_ONCE = 256
 
@@ -25,15 +27,15 @@ ROWS_AT_ONCE = 256
 class Plan:
     """What the trials of some rows set out to change, in order of row, trial and place.
 
-    `places` count among the row's positions; `numbers` choose among the words of a place, evenly in [0, 1); `varied` is
-    how many words the trials of each row could have changed.
+    `places` count among all of the rows' positions; `numbers` choose among the words of a place, evenly in [0, 1);
+    `varied` is how many words the trials could have changed.
     """
 
     rows: Int[np.ndarray, " changes"]
     trials: Int[np.ndarray, " changes"]
     places: Int[np.ndarray, " changes"]
     numbers: Float64[np.ndarray, " changes"]
-    varied: Int[np.ndarray, " rows"]
+    varied: int
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,10 @@ class Drawing:
     @classmethod
     def of(cls, settings: Augmentation, seed: int) -> "Drawing":
         """Read the settings."""
-        return cls(
-            copies=settings.copies,
-            probability=settings.probability,
-            seed=seed,
-            drop=settings.drop,
-            keep_case=settings.keep_case,
-            longest_distance=settings.longest_distance,
-        )
+        return cls(seed=seed, **{name: getattr(settings, name) for name in DRAWING})
 
     def draw(self, examples: Sequence[Example], positions: Sequence[Positions], strategy: str) -> Iterator[Grown]:
-        """Yield the distinct copies of each row in order of draw, and counts of what was drawn.
+        """Yield the distinct copies of some rows at a time in order of row and draw, and counts of what was drawn.
 
         Trial d changes text d % 2 of a pair, the text of a single one. In a trial each word takes one of its
         candidates, evenly chosen, with the probability given; one that equals the word, case and accents aside, leaves
@@ -74,79 +69,48 @@ class Drawing:
         Counts: `trials`, `trial_words` (words that a trial could have changed) and `replaced_<source>`.
         """
         for start in range(0, len(examples), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            yield from self.draw_some(
-                examples[part], list(map(self.allowed, examples[part], positions[part])), strategy
-            )
+            rows = examples[start : start + ROWS_AT_ONCE]
+            allowed = map(self.allowed, rows, positions[start : start + ROWS_AT_ONCE])
+            originals = Originals(rows, list(allowed))
+            plan = self.plan(originals, [bool(each.words) for each in originals.positions])
+            yield self.grown(originals, strategy, plan, self.choose(originals, plan))
 
-    def draw_some(self, examples: Sequence[Example], positions: Sequence[Positions], strategy: str) -> Iterator[Grown]:
-        """Yield the copies of some rows; what can be done for all of them at once is done so."""
-        plan = self.plan(examples, positions, [[bool(each.words) for each in row] for row in positions])
-        every = [position for row in positions for position in row]
-        firsts = np.cumsum([0, *map(len, positions)])
-        places = firsts[plan.rows] + plan.places
-        sizes = np.array([len(position.words) for position in every], np.int64)
-        choices = (plan.numbers * sizes[places]).astype(np.int64)
-        changing = other_words(examples, positions, int(sizes.max(initial=1)))[places, choices]
-        rows, trials, places = (each[changing] for each in (plan.rows, plan.trials, plan.places))
-        chosen = zip((firsts[rows] + places).tolist(), choices[changing].tolist(), strict=True)
-        words = [every[place].words[choice] for place, choice in chosen]
-        found = self.copies_of(examples, positions, strategy, rows, trials, places, words)
-        for copies, varied in zip(found, plan.varied.tolist(), strict=True):
-            drawn = Drawn(trials=self.copies, trial_words=varied)
-            drawn.update([f"replaced_{change.source}" for copy in copies for change in copy.changes])
-            yield copies, drawn
-
-    def copies_of(
-        self,
-        examples: Sequence[Example],
-        positions: Sequence[Positions],
-        strategy: str,
-        rows: Int[np.ndarray, " changes"],
-        trials: Int[np.ndarray, " changes"],
-        places: Int[np.ndarray, " changes"],
-        words: Sequence[str],
-    ) -> list[list[Example]]:
-        """Return each row's distinct copies: every change has a row, a trial, a place and a word, in that order."""
-        rewriters = list(map(Rewriter.of, examples, positions))
-        bounds = np.flatnonzero(np.diff(rows * self.copies + trials, prepend=-1, append=-1))
-        changes = changes_of(rewriters, rows, places, words, bounds)
-        found: list[list[Example]] = [[] for _ in examples]
-        seen: list[set[tuple[int, str]]] = [set() for _ in examples]
-        slots = places.tolist()
-        copies = zip(rows[bounds[:-1]].tolist(), trials[bounds[:-1]].tolist(), pairwise(bounds.tolist()), strict=True)
-        for row, trial, (start, end) in copies:
-            example = examples[row]
-            text = trial % len(example.texts)
-            written = rewriters[row].written(text, slots[start:end], words[start:end])
-            if (text, written) not in seen[row]:
-                seen[row].add((text, written))
-                texts = (*example.texts[:text], written, *example.texts[text + 1 :])
-                own = tuple(changes[start:end])
-                spans = moved(example.spans, own) if example.spans else ()
-                found[row].append(example.copy(texts, strategy=strategy, draw=trial, changes=own, spans=spans))
-        return found
-
-    def plan(self, examples: Sequence[Example], positions: Sequence[Positions], open: Sequence[Sequence[bool]]) -> Plan:
+    def plan(self, originals: Originals, open: Sequence[bool]) -> Plan:
         """Return what the trials of some rows set out to change; `open` says which positions can change at all."""
-        shapes = [(self.copies, len(row)) for row in positions]
-        numbers = [uniform(self.seed, example.id, (*shape, 2)) for example, shape in zip(examples, shapes, strict=True)]
-        every = np.concatenate([np.empty((0, 2)), *(each.reshape(-1, 2) for each in numbers)])
-        rows = np.repeat(np.arange(len(examples)), [trials * places for trials, places in shapes])
-        index = np.arange(len(rows)) - np.repeat(
-            np.cumsum([0, *(trials * places for trials, places in shapes)])[:-1], [t * p for t, p in shapes]
+        sizes = originals.sizes
+        numbers = np.concatenate(
+            [np.empty((0, 2))]
+            + [
+                uniform(self.seed, example.id, (self.copies * places, 2))
+                for example, places in zip(originals.examples, sizes.tolist(), strict=True)
+            ]
         )
-        widths = np.array([places for _, places in shapes], np.int64)[rows]
-        trials, places = np.divmod(index, np.maximum(widths, 1))
-        texts = np.array([len(example.texts) for example in examples], np.int64)[rows]
-        firsts = np.cumsum([0, *map(len, positions)])[rows] + places
-        own = np.array([position.text for row in positions for position in row], np.int64)[firsts]
-        varied = (trials % texts == own) & np.array([flag for row in open for flag in row], np.bool_)[firsts]
-        planned = varied & (every[:, 1] < self.probability)
+        rows = np.repeat(np.arange(len(sizes)), self.copies * sizes)
+        trials, places = np.divmod(np.arange(len(rows)) - self.copies * firsts(sizes)[rows], sizes[rows])
+        places += firsts(sizes)[rows]
+        in_turn = trials % originals.texts[rows] == originals.numbers[places]
+        varied = in_turn & np.array(open, np.bool_)[places]
+        planned = varied & (numbers[:, 1] < self.probability)
         if self.longest_distance < 1:
-            planned &= self.nearest(rows * self.copies + trials, every[:, 1], varied, planned)
-        counts = np.bincount(rows[varied], minlength=len(examples))
-        return Plan(rows[planned], trials[planned], places[planned], every[planned, 0], counts)
+            planned &= self.nearest(rows * self.copies + trials, numbers[:, 1], varied, planned)
+        return Plan(rows[planned], trials[planned], places[planned], numbers[planned, 0], int(varied.sum()))
+
+    def choose(self, originals: Originals, plan: Plan) -> Chosen:
+        """Return the words that the numbers of a plan choose, without those that would change nothing."""
+        counts = np.array([len(position.words) for position in originals.positions], np.int64)
+        words = pa.array(chain.from_iterable(position.words for position in originals.positions), pa.string())
+        written = forms(originals.written).take(np.repeat(np.arange(len(counts)), counts))
+        other = compute.not_equal(forms(words), written).to_numpy(zero_copy_only=False)  # pyright: ignore[reportAttributeAccessIssue]
+        choices = firsts(counts)[plan.places] + (plan.numbers * counts[plan.places]).astype(np.int64)
+        changing = other[choices]
+        rows, trials, places = (each[changing] for each in (plan.rows, plan.trials, plan.places))
+        return Chosen(rows, trials, places, words.take(choices[changing]))
+
+    def grown(self, originals: Originals, strategy: str, plan: Plan, chosen: Chosen) -> Grown:
+        """Return the copies of some rows, and counts."""
+        copies = originals.copies(strategy, chosen)
+        trials = self.copies * len(originals.examples)
+        return copies, counted(copies, trials=trials, trial_words=plan.varied)
 
     def nearest(
         self,
@@ -186,37 +150,10 @@ class Drawing:
         )
 
 
-def changes_of(
-    rewriters: Sequence[Rewriter],
-    rows: Int[np.ndarray, " changes"],
-    places: Int[np.ndarray, " changes"],
-    words: Sequence[str],
-    bounds: Int[np.ndarray, " bounds"],
-) -> list[Change]:
-    """Return the changes that putting words into places makes; those between two bounds are of one copy's one text."""
-    where = [rewriters[row].slots[place] for row, place in zip(rows.tolist(), places.tolist(), strict=True)]
-    if not where:
-        return []
-    texts, _, starts, originals, sources = zip(*where, strict=True)
-    lengths = np.array(list(map(len, words)))
-    longer = lengths - np.array(list(map(len, originals)))
-    # A change moves those after it in its copy.
-    before = np.cumsum(longer) - longer
-    begins = np.array(starts) + before - np.repeat(before[bounds[:-1]], np.diff(bounds))
-    columns = (texts, begins.tolist(), (begins + lengths).tolist(), originals, sources)
-    return list(map(Change._make, zip(*columns, strict=True)))
-
-
-def other_words(
-    examples: Sequence[Example], positions: Sequence[Positions], most: int
-) -> Bool[np.ndarray, "positions candidates"]:
-    """Return which candidates are other words than those they would replace, of `most` at most."""
-    every = [(example, position) for example, row in zip(examples, positions, strict=True) for position in row]
-    other = np.zeros((len(every), most), np.bool_)
-    for place, (example, position) in enumerate(every):
-        written = form(example.texts[position.text][position.start : position.end])
-        other[place, : len(position.words)] = [form(word) != written for word in position.words]
-    return other
+def counted(copies: pa.RecordBatch, **drawn: int) -> Drawn:
+    """Count the words that were replaced, by source, beside what was drawn."""
+    sources = copies.column("changes").flatten().field("source").value_counts().to_pylist()
+    return Drawn({**drawn, **{f"replaced_{each['values']}": each["counts"] for each in sources}})
 
 
 PHILOX = np.random.Philox(key=0)
@@ -224,10 +161,12 @@ GENERATOR = np.random.Generator(PHILOX)
 FRESH = PHILOX.state
 
 
-def uniform(seed: int, row: int, shape: tuple[int, ...]) -> Float64[np.ndarray, "*shape"]:
+def uniform(seed: int, row: int, shape: tuple[int, ...], stream: int = 0) -> Float64[np.ndarray, "*shape"]:
     """Return the numbers in [0, 1) of a seed and a row: those of a new Philox generator with this key.
 
-    One generator is set back for every row, as making one takes longer than drawing from it.
+    `stream` is where its counter stands at first. One generator is set back for every row, as making one takes longer
+    than drawing from it.
     """
-    PHILOX.state = {**FRESH, "state": {**FRESH["state"], "key": np.array([seed, row], np.uint64)}}
+    counter, key = np.array([stream, 0, 0, 0], np.uint64), np.array([seed, row], np.uint64)
+    PHILOX.state = {**FRESH, "state": {"counter": counter, "key": key}}
     return GENERATOR.random(shape)

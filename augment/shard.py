@@ -53,7 +53,7 @@ class ShardAugmenter:
             return self.write(shard, read)
 
     def write(self, shard: int, read: Iterable[Example]) -> Work:
-        """Do it."""
+        """Write them without a look at cycles."""
         originals, merged = merge(read)
         ids = np.array([original.id for original in originals], np.uint64)
         proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
@@ -67,30 +67,35 @@ class ShardAugmenter:
         counts: Counter[str] = Counter(kept=len(originals), merged=merged)
         for each in proposed:
             counts.update(counts_of(each.positions))
-        everything = sorted(self.grown(originals, proposed, counts), key=lambda example: example.order)
-        with group.writer(shard, rows.schema(self.label_type)) as writer:
-            for start in range(0, len(everything), ROWS_PER_BATCH):
-                writer.write(rows.to_batch(everything[start : start + ROWS_PER_BATCH], self.label_type))
+        table = rows.in_order(self.grown(originals, proposed, counts))
+        with group.writer(shard, table.schema) as writer:
+            for start in range(0, len(table), ROWS_PER_BATCH):
+                writer.write(*table.slice(start, ROWS_PER_BATCH).to_batches())
             writer.commit(settings=settings, input=input, accounting=dict(counts))
         return work
 
-    def grown(
-        self, originals: Sequence[Example], proposed: Sequence["Proposed"], counts: Counter[str]
-    ) -> Iterator[Example]:
-        """Yield the originals and their copies."""
-        growing = [
-            each.strategy.grow(originals, found.positions) for each, found in zip(self.proposing, proposed, strict=True)
-        ]
-        for original, *grown in zip(originals, *growing, strict=True):
-            yield original
-            copies: list[Example] = []
-            for found, drawn in grown:
+    def grown(self, originals: Sequence[Example], proposed: Sequence["Proposed"], counts: Counter[str]) -> pa.Table:
+        """Return the originals and their copies as rows."""
+        read = pa.Table.from_batches([rows.to_batch(originals, self.label_type)])
+        made = []
+        for each, found in zip(self.proposing, proposed, strict=True):
+            for copies, drawn in each.strategy.grow(originals, found.positions):
                 counts.update(drawn)
-                copies += found
-            distinct = first_of_each(copies)
-            kept = self.similarity.near(original, distinct) if self.similarity else distinct
-            counts.update(repeated=len(copies) - len(distinct), dissimilar=len(distinct) - len(kept), copies=len(kept))
-            yield from kept
+                made.append(copies)
+        copies = pa.Table.from_batches(made, rows.COPIES)
+        distinct = rows.first_of_each(copies) if len(self.proposing) > 1 else copies
+        kept = self.near(distinct, originals) if self.similarity else distinct
+        counts.update(repeated=len(copies) - len(distinct), dissimilar=len(distinct) - len(kept), copies=len(kept))
+        return pa.concat_tables([read, rows.complete(kept, read)])
+
+    def near(self, copies: pa.Table, originals: Sequence[Example]) -> pa.Table:
+        """Return the copies that are not too far from their originals."""
+        assert self.similarity
+        texts: dict[int, list[list[str]]] = {}
+        for origin, own in zip(copies.column("origin").to_pylist(), copies.column("texts").to_pylist(), strict=True):
+            texts.setdefault(origin, []).append(own)
+        near = {each.id: iter(self.similarity.near(each.texts, texts.get(each.id, []))) for each in originals}
+        return copies.filter([next(near[origin]) for origin in copies.column("origin").to_pylist()])
 
     def propose(self, each: Proposing, shard: int, originals: Sequence[Example], ids: np.ndarray) -> "Proposed":
         """Return the originals' candidates; models are asked only for rows that no earlier shard has."""
@@ -133,14 +138,6 @@ class Proposed:
     positions: list[Positions] = field(default_factory=list)
     asked: int = 0
     copied: int = 0
-
-
-def first_of_each(copies: Iterable[Example]) -> list[Example]:
-    """Return the copies without those that show a model what an earlier one does."""
-    distinct: dict[tuple, Example] = {}
-    for copy in copies:
-        distinct.setdefault(copy.shown, copy)
-    return list(distinct.values())
 
 
 def counts_of(positions: Sequence[Positions]) -> Counter[str]:

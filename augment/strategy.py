@@ -32,7 +32,10 @@ class Strategy(Protocol):
         ...
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
-        """Yield the copies of each row; they must be a function of seed, row, its positions and the settings."""
+        """Yield the copies, some rows' at a time and in their order.
+
+        A row's copies must be distinct, and a function of seed, row, its positions and the settings.
+        """
         ...
 
 

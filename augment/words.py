@@ -7,7 +7,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
 import tokenizers
+from pyarrow import compute
 
 PRE_TOKENIZER = tokenizers.pre_tokenizers.BertPreTokenizer()
 
@@ -92,6 +94,13 @@ def form(text: str) -> str:
     if lower.isascii():
         return lower
     return "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) not in UNSEEN)
+
+
+def forms(words: pa.StringArray) -> pa.StringArray:
+    """Return the form of each word, of all at once where they are plain."""
+    if compute.all(compute.string_is_ascii(words), min_count=0).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+        return compute.ascii_lower(words)  # pyright: ignore[reportAttributeAccessIssue]
+    return pa.array(map(form, words.to_pylist()), pa.string())
 
 
 def cased(word: str, like: str) -> str:

@@ -1,6 +1,6 @@
 """Examples: rows of text with an identity that no file format, order or path can change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
 from schemas.digest import chained, identity
@@ -89,8 +89,7 @@ class Example(NamedTuple):
         spans: tuple[Span, ...] = (),
     ) -> "Example":
         """Make a changed copy that keeps the label, the count and the origin; `spans` are those of the new texts."""
-        masks = masks_of(changes)
-        key = chained(self.id, strategy, *texts, repr(masks)) if masks else chained(self.id, strategy, *texts)
+        key = copy_id(self.id, strategy, texts, masks_of(changes))
         return Example(key, self.id, texts, self.label, self.count, strategy, draw, changes, spans)
 
     def pieces(self, number: int) -> list[Piece]:
@@ -130,6 +129,11 @@ class Example(NamedTuple):
     def order(self) -> tuple[int, int]:
         """Sort key inside a shard: neighbours have similar lengths, so batches need no re-ordering."""
         return (self.length, self.id)
+
+
+def copy_id(origin: int, strategy: str, texts: Iterable[str], masks: Sequence[Change] = ()) -> int:
+    """Return the id of a copy: a digest of its original's id, of what made it, and of what a model is shown."""
+    return chained(origin, strategy, *texts, *([repr(masks)] if masks else []))
 
 
 def masks_of(changes: Iterable[Change]) -> list[Change]:

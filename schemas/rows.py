@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from schemas.example import MASKING, Change, Example, Label, Span
+from schemas.example import MASKING, Change, Example, Label, Span, masks_of
 from schemas.group import ID
 
 NAME = "rows"
@@ -48,22 +49,48 @@ def schema(label_type: pa.DataType) -> pa.Schema:
     )
 
 
+COPIES = pa.schema([field for field in schema(pa.null()) if field.name not in ("label", "count")])
+"""The columns of copies before they are put beside their originals."""
+
+
 def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordBatch:
     """Turn examples into rows."""
-    columns = [
-        [example.id for example in examples],
-        [example.origin for example in examples],
-        [list(example.texts) for example in examples],
-        [example.label for example in examples],
-        [example.count for example in examples],
-        [example.strategy for example in examples],
-        [example.draw for example in examples],
-        [example.changes for example in examples],
-        [example.spans for example in examples],
-    ]
-    fields = schema(label_type)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=fields)
+    return batch_of(examples, schema(label_type))
+
+
+def copies_to_batch(copies: Sequence[Example]) -> pa.RecordBatch:
+    """Turn copies into rows of `COPIES`."""
+    return batch_of(copies, COPIES)
+
+
+def batch_of(examples: Sequence[Example], schema: pa.Schema) -> pa.RecordBatch:
+    """Turn examples into rows of some columns, which are named as their fields."""
+    columns = [pa.array([getattr(example, field.name) for example in examples], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def complete(copies: pa.Table, originals: pa.Table) -> pa.Table:
+    """Give copies of some originals what they keep of them: the label and the count."""
+    kept = originals.take(compute.index_in(copies.column("origin"), originals.column("id")))  # pyright: ignore[reportAttributeAccessIssue]
+    columns = [copies.column(name) if name in COPIES.names else kept.column(name) for name in originals.schema.names]
+    return pa.Table.from_arrays(columns, schema=originals.schema)
+
+
+def first_of_each(copies: pa.Table) -> pa.Table:
+    """Return the copies without those that show a model what an earlier one of the same original does."""
+    distinct: dict[tuple, int] = {}
+    for place, row in enumerate(copies.select(["origin", "texts", "changes"]).to_pylist()):
+        masks = masks_of(Change(**change) for change in row["changes"])
+        distinct.setdefault((row["origin"], *row["texts"], *masks), place)
+    return copies.take(list(distinct.values()))
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    """Sort rows as those of a shard are, which is `Example.order`."""
+    texts = table.column("texts").combine_chunks()
+    lengths = np.zeros(len(table), np.int64)
+    np.add.at(lengths, compute.list_parent_indices(texts), compute.utf8_length(texts.flatten()))  # pyright: ignore[reportAttributeAccessIssue]
+    return table.take(np.lexsort((table.column("id").to_numpy(), lengths))).combine_chunks()
 
 
 def labels(table: pa.Table) -> list[Label]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from augment.draw import Grown
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.digest import digest, file_digest, ids_digest
@@ -203,6 +204,16 @@ def write_rows(cache: Cache, examples: list[Example], shards: int = 2, name: str
                 writer.write(rows.to_batch(mine, pa.int32()))
             writer.commit(settings=digest("test"), input=ids, accounting={"kept": len(mine)})
     group.publish_manifest({}, shards)
+
+
+def copies_of(grown: Iterable[Grown], examples: Sequence[Example]) -> list[list[Example]]:
+    """Return the copies that a strategy grew from each of some rows."""
+    read = pa.Table.from_batches([rows.to_batch(examples, pa.int32())])
+    copies = rows.complete(pa.Table.from_batches([copies for copies, _ in grown], rows.COPIES), read)
+    found: dict[int, list[Example]] = {example.id: [] for example in examples}
+    for copy in rows.examples(copies):
+        found[copy.origin].append(copy)
+    return list(found.values())
 
 
 def originals(count: int, seed: int = 0) -> list[Example]:

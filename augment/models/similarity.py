@@ -11,7 +11,6 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from schemas.checkpoint import Checkpoint
-from schemas.example import Example
 
 TEXTS_PER_BATCH = 32
 LONGEST = 256
@@ -36,13 +35,13 @@ class Similarity:
         )
         return cls(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, least)
 
-    def near(self, original: Example, copies: Sequence[Example]) -> list[Example]:
-        """Return the copies whose every text is near enough to the original's."""
+    def near(self, original: Sequence[str], copies: Sequence[Sequence[str]]) -> list[bool]:
+        """Return, from the texts of each, which copies' every text is near enough to the original's."""
         if not copies:
             return []
-        columns = zip(*(example.texts for example in (original, *copies)), strict=True)
+        columns = zip(original, *copies, strict=True)
         cosines = torch.stack([self.cosines(list(texts)) for texts in columns]).amin(0)
-        return [copy for copy, cosine in zip(copies, cosines.tolist(), strict=True) if cosine >= self.least]
+        return [cosine >= self.least for cosine in cosines.tolist()]
 
     def cosines(self, texts: list[str]) -> Float[Tensor, " copies"]:
         """Return the cosine of the first text with each of the others."""

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from augment.candidates import Positions
-from augment.draw import Drawn, Grown
+from augment.draw import ROWS_AT_ONCE, Grown, counted, uniform
 from augment.eligibility import Eligibility
 from augment.lexicon import Lexicon, Tagger, load_tagger
 from augment.rewrite import moved
 from augment.strategy import Setting
 from augment.words import Word, plain_words
+from schemas import rows
 from schemas.errors import ConfigurationError
 from schemas.example import MASK, Change, Example
 
@@ -27,8 +26,10 @@ NEEDS = ()
 PART_OF_SPEECH = "part_of_speech"
 N_GRAM = "n_gram"
 LONGEST_N_GRAM = 5
-# Numbers a trial draws: one for each text's n-gram, its length and its start, then three for each word.
 PER_TEXT, PER_WORD = 3, 2
+"""Numbers that a trial draws: for each text whether it is an n-gram, of which length and where; then two a word."""
+STREAM = 1
+"""The counter of its random numbers, which so are others than those that words of candidates are drawn by."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,20 @@ class Tang:
         return [() for _ in examples]
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
-        """Yield each row's copies."""
-        for example in examples:
-            yield self.draw(example)
+        """Yield copies, some rows' at a time."""
+        for start in range(0, len(examples), ROWS_AT_ONCE):
+            some = examples[start : start + ROWS_AT_ONCE]
+            copies = rows.copies_to_batch([copy for example in some for copy in self.draw(example)])
+            yield copies, counted(copies, trials=self.copies * len(some))
 
-    def draw(self, example: Example) -> Grown:
-        """Return the copies of a row; the random numbers are a function of seed, row id, trial and word."""
+    def draw(self, example: Example) -> list[Example]:
+        """Return the distinct copies of a row; the random numbers are a function of seed, row id, trial and word."""
         words = [plain_words(text) for text in example.texts]
         tags = [self.tagger([word.text for word in each]) if self.tagger and each else [] for each in words]
         free = [{word.start for word in self.eligible(example, i, each)} for i, each in enumerate(words)]
-        generator = np.random.Generator(np.random.Philox(key=np.array([self.seed, example.id], np.uint64), counter=1))
         width = sum(PER_TEXT + PER_WORD * len(each) for each in words)
-        numbers = generator.random((self.copies, width)).tolist()
-        drawn, found, seen = Drawn(trials=self.copies), [], {example.shown}
+        numbers = uniform(self.seed, example.id, (self.copies, width), STREAM).tolist()
+        found, seen = [], {example.shown}
         for trial in range(self.copies):
             texts, changes, start = list(example.texts), [], 0
             for i, each in enumerate(words):
@@ -76,8 +78,7 @@ class Tang:
             if changes and copy.shown not in seen:
                 seen.add(copy.shown)
                 found.append(copy)
-        drawn.update(f"replaced_{change.source}" for copy in found for change in copy.changes)
-        return found, drawn
+        return found
 
     def eligible(self, example: Example, text: int, words: Sequence[Word]) -> Iterator[Word]:
         """Yield the words of a text that rules may change: what has a letter or digit and is not protected."""

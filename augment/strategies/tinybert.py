@@ -1,7 +1,8 @@
 """TinyBERT's augmentation (Jiao et al., 2020): words from a masked language model and from word vectors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from augment.candidates import NONE, Position, Positions
 from augment.draw import Drawing, Grown
@@ -18,6 +19,15 @@ NEEDS = ("masked_language_model", "vectors")
 
 MODEL = "masked_language_model"
 VECTORS = "vectors"
+
+
+class Place(NamedTuple):
+    """An eligible word of one of a row's texts, and the question to the model for one of one piece."""
+
+    row: int
+    text: int
+    word: Word
+    request: Request | None
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,22 @@ class TinyBert:
     def propose(self, examples: Sequence[Example]) -> list[Positions]:
         """Return the possible words of every eligible word of each row, in order; a question is asked once."""
         places = list(self.places(examples))
-        answers = self.ask([request for *_, request in places if request])
-        near = self.neighbours([word for _, _, word, request in places if not request])
-        rows: list[list[Position]] = [[] for _ in examples]
+        return self.positions(len(examples), places, self.ask([place.request for place in places if place.request]))
+
+    def positions(self, rows: int, places: Sequence[Place], answers: Mapping[Request, Proposal]) -> list[Positions]:
+        """Return the places of each row with their words; one that the model is still to be asked for has none yet."""
+        near = self.neighbours([place.word for place in places if not place.request])
+        found: list[list[Position]] = [[] for _ in range(rows)]
         for row, text, word, request in places:
-            source, proposal = (MODEL, answers[request]) if request else (VECTORS, near.get(word.form, Proposal()))
-            rows[row].append(position(text, word, source if proposal.words else NONE, proposal))
-        return list(map(tuple, rows))
+            known = answers.get(request, Proposal()) if request else near.get(word.form, Proposal())
+            source = MODEL if request else VECTORS
+            kept = known.words or (request and request not in answers)
+            found[row].append(
+                Position(
+                    text, word.start, word.end, source if kept else NONE, known.words, known.scores, known.near_tie
+                )
+            )
+        return list(map(tuple, found))
 
     def ask(self, requests: Sequence[Request]) -> dict[Request, Proposal]:
         """Put the distinct requests to the model."""
@@ -54,11 +73,11 @@ class TinyBert:
         return dict(zip(asked, self.model.propose(asked, **settings), strict=True))
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
-        """Yield each row's copies."""
+        """Yield copies, some rows' at a time."""
         return self.drawing.draw(examples, positions, NAME)
 
-    def places(self, examples: Sequence[Example]) -> Iterator[tuple[int, int, Word, Request | None]]:
-        """Yield row, text and word of everything eligible, and the question to the model for words of one piece."""
+    def places(self, examples: Sequence[Example]) -> Iterator[Place]:
+        """Yield everything eligible."""
         texts = list(dict.fromkeys(text for example in examples for text in example.texts))
         splits = dict(zip(texts, self.model.split(texts), strict=True))
         for row, example in enumerate(examples):
@@ -66,7 +85,7 @@ class TinyBert:
                 for word in self.eligibility.eligible(example, number, splits[text].words):
                     one = word.pieces == 1
                     asked = Request(splits[text].pieces, word.piece, surroundings(text, word)) if one else None
-                    yield row, number, word, asked
+                    yield Place(row, number, word, asked)
 
     def neighbours(self, words: Sequence[Word]) -> dict[str, Proposal]:
         """Return the nearest words of those that have a vector, by form."""
@@ -77,11 +96,6 @@ class TinyBert:
             form: Proposal(tuple(word for word, _ in near), tuple(score for _, score in near))
             for form, near in found.items()
         }
-
-
-def position(text: int, word: Word, source: str, proposal: Proposal) -> Position:
-    """Return a word's place with what was proposed for it."""
-    return Position(text, word.start, word.end, source, proposal.words, proposal.scores, proposal.near_tie)
 
 
 def load(setting: Setting) -> TinyBert:

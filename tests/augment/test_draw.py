@@ -2,6 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import copies_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +55,8 @@ def drawn(row, copies=12, probability=0.5, seed=3):
 def one(drawing: Drawing, example: Example, positions) -> tuple[list[Example], Counter[str]]:
     """Draw the copies of a row by itself."""
     (grown,) = drawing.draw([example], [positions], "test")
-    return grown
+    (copies,) = copies_of([grown], [example])
+    return copies, grown[1]
 
 
 def naive(row, copies, probability, seed):

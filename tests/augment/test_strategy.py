@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+from conftest import copies_of
 
 from augment.eligibility import Eligibility
 from augment.proposers import Proposers
@@ -13,6 +14,7 @@ OWN = '''
 """Says everything twice."""
 
 from augment.draw import Drawn
+from schemas import rows
 from schemas.example import Change
 
 NEEDS = ()
@@ -30,7 +32,8 @@ class Twice:
             text = example.texts[0]
             more = " " + " ".join([text] * self.times)
             change = Change(0, len(text), len(text) + len(more), "", "twice")
-            yield [example.copy((text + more,), strategy="twice", draw=0, changes=(change,))], Drawn(trials=1)
+            copy = example.copy((text + more,), strategy="twice", draw=0, changes=(change,))
+            yield rows.copies_to_batch([copy]), Drawn(trials=1)
 
 
 def load(setting, *, times: int = 1):
@@ -64,8 +67,9 @@ def test_a_strategy_may_come_from_outside(own):
     chosen = settings(strategy=["tang", own], dials={own: {"times": 2}}, masked_language_model=None)
     check_strategies(chosen)
     loaded = load_strategy(own, Setting(chosen, Proposers(None, None), Eligibility(), 0))
-    ((copies, _),) = loaded.grow([Example.original("test", ("ha",))], [()])
-    assert copies[0].texts == ("ha ha ha",)
+    row = Example.original("test", ("ha",))
+    ((copy,),) = copies_of(loaded.grow([row], [()]), [row])
+    assert copy.texts == ("ha ha ha",)
     assert len(strategy_files(chosen)[own]) == 1
     assert strategy_files(chosen)["tang"] == []
 

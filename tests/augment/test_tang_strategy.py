@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BAD, GOOD, OTHER, originals
+from conftest import BAD, GOOD, OTHER, copies_of, originals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,8 +34,8 @@ def strategy(lexicon: Path | None = None, **dials) -> Tang:
     return Tang(eligibility=Eligibility(), copies=24, seed=1, **values, **tags)
 
 
-def copies_of(one: Tang, example: Example) -> list[Example]:
-    ((copies, _),) = one.grow([example], one.propose([example]))
+def grown(one: Tang, example: Example) -> list[Example]:
+    (copies,) = copies_of(one.grow([example], one.propose([example])), [example])
     return copies
 
 
@@ -49,14 +49,14 @@ def undone(copy: Example) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("example", ROWS[::6], ids=lambda example: example.texts[0])
 def test_changes_undone_give_the_original(lexicon, example):
-    copies = copies_of(strategy(lexicon), example)
+    copies = grown(strategy(lexicon), example)
     assert copies
     assert {undone(copy) for copy in copies} == {example.texts}
     assert len({copy.shown for copy in copies}) == len(copies) == len({copy.id for copy in copies})
 
 
 def test_a_mask_leaves_the_text_as_it_is():
-    for copy in (c for example in ROWS for c in copies_of(strategy(n_gram=0.0), example)):
+    for copy in (c for example in ROWS for c in grown(strategy(n_gram=0.0), example)):
         assert {change.source for change in copy.changes} == {MASK}
         assert copy.texts == undone(copy)
         for change in copy.changes:
@@ -66,7 +66,7 @@ def test_a_mask_leaves_the_text_as_it_is():
 
 def test_an_n_gram_is_one_to_five_words():
     for example in ROWS:
-        for copy in copies_of(strategy(mask=0.0, n_gram=1.0), example):
+        for copy in grown(strategy(mask=0.0, n_gram=1.0), example):
             for text in {change.text for change in copy.changes}:
                 kept = copy.texts[text]
                 assert kept in example.texts[text]
@@ -75,7 +75,7 @@ def test_an_n_gram_is_one_to_five_words():
 
 def test_a_word_takes_one_of_its_part_of_speech(lexicon):
     seen = set()
-    for copy in (c for example in ROWS for c in copies_of(strategy(lexicon, mask=0.0, n_gram=0.0), example)):
+    for copy in (c for example in ROWS for c in grown(strategy(lexicon, mask=0.0, n_gram=0.0), example)):
         for change in copy.changes:
             new = copy.texts[change.text][change.start : change.end]
             assert tagger([new]) == tagger([change.original]) != ["X"]
@@ -94,8 +94,7 @@ def test_words_are_drawn_as_often_as_they_occur(lexicon):
 def test_pairs_take_turns():
     pair = ROWS[-1]
     turns = {
-        copy.draw % 3: {change.text for change in copy.changes}
-        for copy in copies_of(strategy(n_gram=0.0, mask=0.5), pair)
+        copy.draw % 3: {change.text for change in copy.changes} for copy in grown(strategy(n_gram=0.0, mask=0.5), pair)
     }
     assert turns[0] == {0}
     assert turns[1] == {1}
@@ -104,21 +103,21 @@ def test_pairs_take_turns():
 
 def test_a_row_grows_alike_whatever_its_company():
     one = strategy()
-    together = [copies for copies, _ in one.grow(ROWS, one.propose(ROWS))]
-    assert together == [copies_of(one, example) for example in ROWS]
+    together = copies_of(one.grow(ROWS, one.propose(ROWS)), ROWS)
+    assert together == [grown(one, example) for example in ROWS]
 
 
 def test_nothing_is_changed_with_probability_zero():
-    assert not copies_of(strategy(mask=0.0, n_gram=0.0), ROWS[0])
+    assert not grown(strategy(mask=0.0, n_gram=0.0), ROWS[0])
 
 
 def test_a_copy_with_every_word_changed_is_left_out():
-    assert not copies_of(strategy(mask=1.0, n_gram=0.0), ROWS[0])
+    assert not grown(strategy(mask=1.0, n_gram=0.0), ROWS[0])
 
 
 def test_protected_words_stay(lexicon):
     row = Example.original("test", ("a good film",), 1, (Span(0, 2, 6),))
-    for copy in copies_of(strategy(lexicon, mask=0.4, part_of_speech=0.4), row):
+    for copy in grown(strategy(lexicon, mask=0.4, part_of_speech=0.4), row):
         assert "good" in copy.texts[0]
         assert not [change for change in copy.changes if change.original == "good"]
 
@@ -130,7 +129,7 @@ def test_spans_follow_or_go(words, seed):
     starts = [len(" ".join(words[:i])) + (i > 0) for i in range(len(words))]
     spans = tuple(Span(0, s, s + len(w), 0) for s, w in zip(starts, words, strict=True))
     one = Tang(Eligibility(), copies=8, seed=seed, mask=0.2, part_of_speech=0.0, n_gram=0.6)
-    for copy in copies_of(one, Example.original("test", (text,), None, spans)):
+    for copy in grown(one, Example.original("test", (text,), None, spans)):
         kept = [copy.texts[0][span.start : span.end] for span in copy.spans]
         assert " ".join(kept) == copy.texts[0]
 

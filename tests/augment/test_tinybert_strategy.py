@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import BAD, GOOD, SHARED
+from conftest import BAD, GOOD, SHARED, copies_of
 
 from augment.candidates import NONE, Position
 from augment.draw import Drawing
@@ -85,7 +85,7 @@ def test_texts_are_put_to_the_model_once(strategy, monkeypatch):
 def test_rows_without_eligible_words_have_no_copies(strategy, text):
     example = Example.original("test", (text,))
     assert strategy.propose([example]) == [()]
-    assert next(strategy.grow([example], [()]))[0] == []
+    assert copies_of(strategy.grow([example], [()]), [example]) == [[]]
 
 
 def test_no_rows_give_nothing(strategy):
@@ -94,7 +94,8 @@ def test_no_rows_give_nothing(strategy):
 
 def test_copies_keep_what_was_not_replaced(strategy):
     (positions,) = strategy.propose([PAIR])
-    ((copies, counts),) = strategy.grow([PAIR], [positions])
+    ((batch, counts),) = strategy.grow([PAIR], [positions])
+    (copies,) = copies_of([(batch, counts)], [PAIR])
     assert 0 < len(copies) <= counts["trials"] == 10
     for copy in copies:
         assert (copy.strategy, copy.origin, copy.label) == ("tinybert", PAIR.id, 0)

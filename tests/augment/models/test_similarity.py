@@ -4,13 +4,8 @@ from conftest import configuration, save
 from transformers import BertModel
 
 from augment.models.similarity import Similarity
-from schemas.example import Example
 
-ORIGINAL = Example.original("test", ("a good film", "the plot"), 1)
-
-
-def copy(*texts: str) -> Example:
-    return ORIGINAL.copy(texts, strategy="test", draw=0, changes=())
+ORIGINAL = ("a good film", "the plot")
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +16,8 @@ def folder(tmp_path_factory):
 
 def test_a_copy_that_says_the_same_is_as_near_as_can_be(folder):
     judge = Similarity.load(folder, 0.999, 1)
-    same, other = copy("A good film", "the plot"), copy("a good film", "bad awful music , zqx")
-    assert judge.near(ORIGINAL, [same, other]) == [same]
+    same, other = ("A good film", "the plot"), ("a good film", "bad awful music , zqx")
+    assert judge.near(ORIGINAL, [same, other]) == [True, False]
 
 
 def test_every_text_of_a_pair_counts(folder):
@@ -30,8 +25,8 @@ def test_every_text_of_a_pair_counts(folder):
     assert cosines[2] == pytest.approx(1.0, abs=1e-5)
     assert cosines[1] < cosines[0] < 1
     least = (cosines[0] + cosines[1]) / 2
-    pairs = [copy("a bad film", "the plot"), copy("zqx", "the plot")]
-    assert Similarity.load(folder, least, 1).near(ORIGINAL, pairs) == pairs[:1]
+    pairs = [("a bad film", "the plot"), ("zqx", "the plot")]
+    assert Similarity.load(folder, least, 1).near(ORIGINAL, pairs) == [True, False]
 
 
 def test_no_copies_are_no_work(folder):
