@@ -63,7 +63,8 @@ class Originals:
 
     def copies(self, strategy: str, chosen: Chosen) -> pa.RecordBatch:
         """Return the distinct copies as rows of `COPIES`; trial d changes text d % 2 of a pair."""
-        bounds = np.flatnonzero(np.diff(chosen.rows << 32 | chosen.trials, prepend=-1, append=-1))
+        ends = np.flatnonzero(np.diff(chosen.rows << 32 | chosen.trials, append=-1)) + 1
+        bounds = np.concatenate([[0], ends])
         rows_of, trials = chosen.rows[bounds[:-1]], chosen.trials[bounds[:-1]]
         changed = firsts(self.texts)[rows_of] + trials % self.texts[rows_of]
         texts = self.beside_others(self.rewritten(changed, bounds, chosen), changed, rows_of)
