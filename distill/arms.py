@@ -102,9 +102,7 @@ class Arms:
     def seconds_per_row(self, results: Sequence[ArmResult]) -> list[float]:
         """Time the models of all arms side by side."""
         folders = [self.teacher.path, *(self.folder / result.name for result in results[1:])]
-        encoders = [Encoder.load(Checkpoint(folder), self.task) for folder in folders]
-        for encoder in encoders:
-            encoder.model.to(accelerator())
+        encoders = [Encoder.load_accelerated(Checkpoint(folder), self.task) for folder in folders]
         return seconds_per_row(encoders, self.test)
 
     def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
@@ -117,8 +115,7 @@ class Arms:
         path = self.folder / "teacher"
         if (done := finished(path, input)) is not None:
             return done
-        encoder = Encoder.load(self.teacher, self.task)
-        encoder.model.to(accelerator())
+        encoder = Encoder.load_accelerated(self.teacher, self.task)
         found = evaluate(encoder, self.test, self.configuration.seed)
         return finish(path, ArmResult.of("teacher", input, found), found)
 
@@ -180,9 +177,7 @@ class Arms:
             # Rows without a label get the teacher's.
             signals.add(answer_of(self.task.kind))
         if self.configuration.train.teacher == "live" and signals:
-            encoder = Encoder.load(self.teacher, self.task)
-            encoder.model.to(accelerator())
-            return LiveTeacher(encoder)
+            return LiveTeacher(Encoder.load_accelerated(self.teacher, self.task))
         return CachedTeacher(
             open_readers(cache, signals, rows, self.configuration.teach.codec, self.identity) if signals else []
         )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from distill.arm_result import ArmResult, finish_model, finished, save_model
-from distill.encoder import Encoder, accelerator, use_all_cores
+from distill.encoder import Encoder, use_all_cores
 from distill.needs import open_readers
 from distill.recipe import Recipe
 from distill.shape import ModelShape
@@ -88,9 +88,7 @@ def teacher_of(
 ) -> Teacher:
     """Return the teacher, live or as the cache holds it."""
     if configuration.train.teacher == "live":
-        encoder = Encoder.load(checkpoint, configuration.task)
-        encoder.model.to(accelerator())
-        return LiveTeacher(encoder)
+        return LiveTeacher(Encoder.load_accelerated(checkpoint, configuration.task))
     signals = {column.signal for column in recipe.columns}
     return CachedTeacher(open_readers(cache, signals, rows, configuration.teach.codec, identity))
 
