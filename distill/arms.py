@@ -16,7 +16,7 @@ from distill.kept_copies import keep_copies
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
-from distill.student import make_student, student_shape
+from distill.student import make_student, start_of, student_shape
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
@@ -216,13 +216,12 @@ class Arms:
     def input(self, name: str, cache: Cache, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
         configuration = self.configuration
-        start = configuration.student.start
         parts: dict[str, Any] = {
             "name": name,
             "rows": [[side.ids, side.accounting] for side in cache.group(ROWS).manifest().shards],
             "teacher": self.identity,
             "student": configuration.student.model_dump(mode="json"),
-            "start": None if start in ("teacher", "random") else Checkpoint.find(start).fingerprint,
+            "start": start_of(configuration.student),
             "training": configuration.train.model_dump(mode="json", include=TRAINER_SETTINGS),
             "recipe": recipe.digest,
             "seed": configuration.seed,
