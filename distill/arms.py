@@ -117,7 +117,7 @@ class Arms:
             return done
         encoder = Encoder.load_accelerated(self.teacher, self.task)
         found = evaluate(encoder, self.test, self.configuration.seed)
-        return finish(path, ArmResult.of("teacher", input, found), found)
+        return finish(path, ArmResult.of("teacher", input, encoder, found), found)
 
     def todo(self, name: str, rows: TrainingRows, cache: Cache) -> "ArmResult | Todo":
         """Return an arm's result if it is there, or what is to be done for it."""
@@ -154,7 +154,7 @@ class Arms:
         progress = trainer.run()
         found = evaluate(student, self.test, configuration.seed)
         save_model(student, self.teacher, path)
-        result = ArmResult.of(name, todo.input, found, todo.steps, progress.best_step)
+        result = ArmResult.of(name, todo.input, student, found, todo.steps, progress.best_step)
         result = finish(path, result.model_copy(update={"copies": copies}), found)
         trainer.state.clear()
         return result
