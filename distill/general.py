@@ -33,7 +33,7 @@ def train_general(
     cache = Cache(configuration.cache_path)
     input = digest(
         {
-            "rows": [side.ids for side in cache.group(ROWS).manifest().shards],
+            "rows": cache.group(ROWS).manifest().ids,
             "counts": [side.accounting for side in cache.group(ROWS).manifest().shards],
             "teacher": identity,
             "student": configuration.student.model_dump(mode="json"),
