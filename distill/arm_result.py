@@ -36,20 +36,14 @@ class ArmResult(Sealed):
     files: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, input: str, found: Evaluation, steps: int = 0, best_step: int | None = None) -> "ArmResult":
-        """Make a result of an evaluation; an undefined number becomes `None`."""
+    def of(
+        cls, name: str, input: str, encoder: Encoder, found: Evaluation, steps: int = 0, best_step: int | None = None
+    ) -> "ArmResult":
+        """Make the result of a model and its evaluation; an undefined number becomes `None`."""
         low, high = map(defined, found.interval)
-        return cls(
-            input=input,
-            name=name,
-            metric=found.metric,
-            value=defined(found.value),
-            interval=(low, high),
-            parameters=found.parameters,
-            bytes=found.bytes,
-            steps=steps,
-            best_step=best_step,
-        ).seal()
+        measured = {"metric": found.metric, "value": defined(found.value), "interval": (low, high)}
+        result = cls.of_model(name, input, encoder, steps)
+        return result.model_copy(update={**measured, "best_step": best_step}).seal()
 
     @classmethod
     def of_model(cls, name: str, input: str, encoder: Encoder, steps: int) -> "ArmResult":

@@ -16,7 +16,7 @@ from distill.kept_copies import keep_copies
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
-from distill.student import make_student, student_shape
+from distill.student import make_student, start_of, student_shape
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
@@ -102,9 +102,7 @@ class Arms:
     def seconds_per_row(self, results: Sequence[ArmResult]) -> list[float]:
         """Time the models of all arms side by side."""
         folders = [self.teacher.path, *(self.folder / result.name for result in results[1:])]
-        encoders = [Encoder.load(Checkpoint(folder), self.task) for folder in folders]
-        for encoder in encoders:
-            encoder.model.to(accelerator())
+        encoders = [Encoder.load_accelerated(Checkpoint(folder), self.task) for folder in folders]
         return seconds_per_row(encoders, self.test)
 
     def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
@@ -117,10 +115,9 @@ class Arms:
         path = self.folder / "teacher"
         if (done := finished(path, input)) is not None:
             return done
-        encoder = Encoder.load(self.teacher, self.task)
-        encoder.model.to(accelerator())
+        encoder = Encoder.load_accelerated(self.teacher, self.task)
         found = evaluate(encoder, self.test, self.configuration.seed)
-        return finish(path, ArmResult.of("teacher", input, found), found)
+        return finish(path, ArmResult.of("teacher", input, encoder, found), found)
 
     def todo(self, name: str, rows: TrainingRows, cache: Cache) -> "ArmResult | Todo":
         """Return an arm's result if it is there, or what is to be done for it."""
@@ -157,7 +154,7 @@ class Arms:
         progress = trainer.run()
         found = evaluate(student, self.test, configuration.seed)
         save_model(student, self.teacher, path)
-        result = ArmResult.of(name, todo.input, found, todo.steps, progress.best_step)
+        result = ArmResult.of(name, todo.input, student, found, todo.steps, progress.best_step)
         result = finish(path, result.model_copy(update={"copies": copies}), found)
         trainer.state.clear()
         return result
@@ -180,9 +177,7 @@ class Arms:
             # Rows without a label get the teacher's.
             signals.add(answer_of(self.task.kind))
         if self.configuration.train.teacher == "live" and signals:
-            encoder = Encoder.load(self.teacher, self.task)
-            encoder.model.to(accelerator())
-            return LiveTeacher(encoder)
+            return LiveTeacher(Encoder.load_accelerated(self.teacher, self.task))
         return CachedTeacher(
             open_readers(cache, signals, rows, self.configuration.teach.codec, self.identity) if signals else []
         )
@@ -221,13 +216,12 @@ class Arms:
     def input(self, name: str, cache: Cache, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
         configuration = self.configuration
-        start = configuration.student.start
         parts: dict[str, Any] = {
             "name": name,
             "rows": [[side.ids, side.accounting] for side in cache.group(ROWS).manifest().shards],
             "teacher": self.identity,
             "student": configuration.student.model_dump(mode="json"),
-            "start": None if start in ("teacher", "random") else Checkpoint.find(start).fingerprint,
+            "start": start_of(configuration.student),
             "training": configuration.train.model_dump(mode="json", include=TRAINER_SETTINGS),
             "recipe": recipe.digest,
             "seed": configuration.seed,

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from distill.metrics import NUMBERS_AT_ONCE, percentiles
-
-RESAMPLES = 1000
-LEVEL = 0.95
+from distill.metrics import LEVEL, NUMBERS_AT_ONCE, RESAMPLES, percentiles
 
 Count = Callable[[Num[np.ndarray, "..."]], Float[np.ndarray, "rows counts"]]
 """What predictions count for, row by row."""

@@ -47,6 +47,13 @@ class Encoder:
         check_labels(checkpoint, model.config, task)
         return cls(model.eval(), task.kind)
 
+    @classmethod
+    def load_accelerated(cls, checkpoint: Checkpoint, task: Task) -> "Encoder":
+        """Load a model as `load` does, onto the accelerator where there is one."""
+        encoder = cls.load(checkpoint, task)
+        encoder.model.to(accelerator())
+        return encoder
+
     @property
     def shape(self) -> ModelShape:
         """Shape of the model."""

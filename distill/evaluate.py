@@ -1,4 +1,4 @@
-"""Evaluation: a model's answers on labelled rows, the metric with its interval, size, and speed."""
+"""Evaluation: a model's answers on labelled rows, the metric with its interval, and speed."""
 
 import time
 from collections.abc import Sequence
@@ -52,8 +52,6 @@ class Evaluation:
     metric: str
     value: float
     interval: tuple[float, float]
-    parameters: int
-    bytes: int
     predictions: np.ndarray
 
 
@@ -105,14 +103,11 @@ def value(encoder: Encoder, held_out: HeldOut) -> float:
 
 
 def evaluate(encoder: Encoder, held_out: HeldOut, seed: int) -> Evaluation:
-    """Return the task's metric with a 95 % bootstrap interval over rows, and what the model costs."""
+    """Return the task's metric with a 95 % bootstrap interval over rows."""
     predicted = predictions(encoder, held_out)
-    parameters = list(encoder.model.parameters())
     return Evaluation(
         metric=held_out.metric.value,
         value=held_out.judge.score(predicted),
         interval=held_out.judge.interval(predicted, seed=seed),
-        parameters=sum(p.numel() for p in parameters),
-        bytes=sum(p.numel() * p.element_size() for p in parameters),
         predictions=predicted,
     )

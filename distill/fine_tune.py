@@ -77,6 +77,6 @@ def fine_tune(
     best = trainer.run()
     found = evaluate(encoder, held_out, configuration.seed)
     save_model(encoder, base, folder)
-    finish(folder, ArmResult.of("teacher", input, found, sum(trainer.steps), best.best_step), found)
+    finish(folder, ArmResult.of("teacher", input, encoder, found, sum(trainer.steps), best.best_step), found)
     trainer.state.clear()
     return Checkpoint.find(str(folder))

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from distill.arm_result import ArmResult, finish_model, finished, save_model
-from distill.encoder import Encoder, accelerator, use_all_cores
+from distill.encoder import Encoder, use_all_cores
 from distill.needs import open_readers
 from distill.recipe import Recipe
 from distill.shape import ModelShape
-from distill.student import make_student
+from distill.student import make_student, start_of
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
@@ -33,11 +33,11 @@ def train_general(
     cache = Cache(configuration.cache_path)
     input = digest(
         {
-            "rows": [side.ids for side in cache.group(ROWS).manifest().shards],
+            "rows": cache.group(ROWS).manifest().ids,
             "counts": [side.accounting for side in cache.group(ROWS).manifest().shards],
             "teacher": identity,
             "student": configuration.student.model_dump(mode="json"),
-            "start": start_of(configuration),
+            "start": start_of(configuration.student),
             "training": settings.model_dump(mode="json", include=TRAINER_SETTINGS - {"evaluate_every"}),
             "recipe": recipe.digest,
             "seed": configuration.seed,
@@ -88,14 +88,6 @@ def teacher_of(
 ) -> Teacher:
     """Return the teacher, live or as the cache holds it."""
     if configuration.train.teacher == "live":
-        encoder = Encoder.load(checkpoint, configuration.task)
-        encoder.model.to(accelerator())
-        return LiveTeacher(encoder)
+        return LiveTeacher(Encoder.load_accelerated(checkpoint, configuration.task))
     signals = {column.signal for column in recipe.columns}
     return CachedTeacher(open_readers(cache, signals, rows, configuration.teach.codec, identity))
-
-
-def start_of(configuration: Configuration) -> str | None:
-    """Return the fingerprint of the checkpoint that the student starts from, if it is one of its own."""
-    start = configuration.student.start
-    return None if start in ("teacher", "random") else Checkpoint.find(start).fingerprint

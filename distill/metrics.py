@@ -11,6 +11,8 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from schemas.task import Metric
 
+RESAMPLES = 1000
+LEVEL = 0.95
 NUMBERS_AT_ONCE = 4_000_000
 """Numbers that a bootstrap of correlations holds at a time."""
 
@@ -71,8 +73,8 @@ def interval(
     labels: Num[np.ndarray, " rows"],
     *,
     seed: int,
-    resamples: int = 1000,
-    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval over rows; resamples in which the metric is undefined do not count."""
     return percentiles(resampled(metric, [predictions], labels, seed, resamples)[0], level)
@@ -85,8 +87,8 @@ def difference(
     labels: Num[np.ndarray, " rows"],
     *,
     seed: int,
-    resamples: int = 1000,
-    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
 ) -> tuple[float, tuple[float, float]]:
     """Return by how much the first of two systems is better on the same rows, and the paired bootstrap interval."""
     scores = resampled(metric, [first, second], labels, seed, resamples)

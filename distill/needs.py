@@ -101,7 +101,7 @@ def open_readers(
             continue
         if differs := differences(manifest, answers, codec, identity):
             problems.append(f"{group.name}: stale: {', '.join(differs)}")
-        elif [side.ids for side in manifest.shards] != [side.ids for side in rows_manifest.shards]:
+        elif manifest.ids != rows_manifest.ids:
             problems.append(f"{group.name}: not the rows of `{ROWS}`")
         else:
             readers.append(PackedReader(group, rows.lengths))

@@ -68,6 +68,11 @@ def student_shape(student: Student, teacher: Checkpoint, task: Task) -> ModelSha
     return ModelShape.of(student_configuration(student, teacher, task), task.kind)
 
 
+def start_of(student: Student) -> str | None:
+    """Return the fingerprint of the checkpoint that a student starts from, if it is one of its own."""
+    return None if student.start in ("teacher", "random") else Checkpoint.find(student.start).fingerprint
+
+
 def make_student(student: Student, teacher: Checkpoint, task: Task, seed: int) -> Encoder:
     """Make a student in fp32.
 

@@ -74,7 +74,7 @@ def marked(example: Example, task: Task) -> Text:
 def verify_cache(run: Run) -> Iterator[str]:
     """Check every group; yield a line for each, raise `IntegrityError` at the end naming all that is wrong."""
     cache = Cache(run.configuration.cache_path)
-    expected = [side.ids for side in rows_group(run.configuration).manifest().shards]
+    expected = rows_group(run.configuration).manifest().ids
     problems: list[str] = []
     for group in cache.groups():
         try:
@@ -88,7 +88,7 @@ def verify_cache(run: Run) -> Iterator[str]:
             continue
         problems += [f"{path}: in no manifest (delete it)" for path in strangers]
         whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
-        if not group.name.startswith(CANDIDATES) and [side.ids for side in manifest.shards] != expected:
+        if not group.name.startswith(CANDIDATES) and manifest.ids != expected:
             yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
         else:
             yield f"good: {whole}"

@@ -60,8 +60,7 @@ class TeachStage:
 
         torch.set_num_threads(self.threads)
         checkpoint = Checkpoint(self.checkpoint)
-        encoder = Encoder.load(checkpoint, self.task)
-        encoder.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        encoder = Encoder.load_accelerated(checkpoint, self.task)
         tokenizer = Tokenizer.load(checkpoint, self.teaching.max_length)
         cache = Cache(self.cache)
         return TeachWorker(

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from schemas.codec import Codec
 from schemas.task import Kind, Task
@@ -32,16 +32,19 @@ def a_model(value: str | None) -> str | None:
 
 
 Model = Annotated[str, AfterValidator(a_model)]
+OneOrMany = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+"""A single name or path stands for a list of one."""
+Names = Annotated[tuple[str, ...], OneOrMany]
 
 
 class Data(Section):
     """Where rows come from, and what to do with bad ones."""
 
-    train: tuple[str, ...] = Field(default=(), description="files or patterns")
-    transfer: tuple[str, ...] = Field(
+    train: Names = Field(default=(), description="files or patterns")
+    transfer: Names = Field(
         default=(), description="files or patterns of rows without labels, for the teacher to label; .txt: one a line"
     )
-    corpus: tuple[str, ...] = Field(
+    corpus: Names = Field(
         default=(), description="raw text instead of rows: files, patterns, a folder or hub id of `datasets`"
     )
     dev: str | None = Field(
@@ -53,12 +56,6 @@ class Data(Section):
     delimiter: str = Field(default=",", description="between the fields of CSV files")
     on_bad_row: Literal["fail", "reject"] = "fail"
     on_leak: Literal["fail", "drop", "allow"] = Field(default="fail", description="dev or test texts found in train")
-
-    @field_validator("train", "transfer", "corpus", mode="before")
-    @classmethod
-    def one_or_many(cls, value: object) -> object:
-        """A single path stands for a list of one."""
-        return [value] if isinstance(value, str) else value
 
     @field_validator("delimiter")
     @classmethod
@@ -131,7 +128,7 @@ class SentenceSimilarity(Section):
 class Augmentation(Section):
     """How rows are grown; the defaults are those of TinyBERT's published script."""
 
-    strategy: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+    strategy: Annotated[tuple[str, ...], Field(min_length=1), OneOrMany] = Field(
         default=("tinybert",), description="a file of augment/strategies or a module of your own; or several"
     )
     dials: dict[str, dict[str, str | int | float | bool]] = Field(
@@ -158,12 +155,6 @@ class Augmentation(Section):
         description="model and least cosine: copies that an encoder of sentences finds too far are left out",
     )
     batch_tokens: Positive = 4096
-
-    @field_validator("strategy", mode="before")
-    @classmethod
-    def one_or_many(cls, value: object) -> object:
-        """A single name stands for a list of one."""
-        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def needs_model(self) -> Self:

@@ -89,6 +89,11 @@ class Manifest(Sealed):
         return sum(shard.rows for shard in self.shards)
 
     @property
+    def ids(self) -> list[str]:
+        """Digests of the shards' row ids; groups that agree in them have the same rows in the same order."""
+        return [shard.ids for shard in self.shards]
+
+    @property
     def bytes(self) -> int:
         """Bytes of all shard files."""
         return sum(shard.bytes for shard in self.shards)

@@ -4,11 +4,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import SHARED, sentences
+from verbs import DISTILL
 
 from pipelines.corpus.documents import Document, documents
 from pipelines.corpus.rows import RowMaker
@@ -17,7 +17,6 @@ from pipelines.corpus.store import build_store
 from pipelines.corpus.units import Cutter
 from schemas.configuration import Configuration
 
-DISTILL = Path(sys.executable).parent / "distill"
 PAGE = (Path(__file__).parents[1] / "docs/corpora.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 WIKIPEDIA = SHARED / "data/text/wiki_en_2021.txt.gz"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import run_yaml
+from verbs import DISTILL
 
 ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [line for kind, block in BLOCKS if kind == "" for line in block.splitlines()]
@@ -73,14 +73,14 @@ def test_a_command_runs(command, folder, job_service):
         # What a user does after `init`: name a teacher, a masked language model, vectors.
         shutil.copy(folder / "tiny.yaml", folder / "run.yaml")
     done = subprocess.run(
-        [BIN / "distill", *arguments], cwd=folder, env=os.environ | environment, capture_output=True, text=True
+        [DISTILL, *arguments], cwd=folder, env=os.environ | environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_student_opens_as_the_readme_says(folder):
     shutil.copy(folder / "tiny.yaml", folder / "run.yaml")
-    subprocess.run([BIN / "distill", "run", "run.yaml"], cwd=folder, check=True, capture_output=True)
+    subprocess.run([DISTILL, "run", "run.yaml"], cwd=folder, check=True, capture_output=True)
     (code,) = [block for kind, block in BLOCKS if kind == "python"]
     code = code.replace("runs/<name>", str(folder / "run"))
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)

@@ -7,17 +7,16 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from conftest import cache_hashes, run_yaml
 from stages import run_stage
+from verbs import DISTILL
 
 STRATEGIES = ["tinybert", "evolving", "tang"]
 GROUPS = ("rows", "cache.json", *(f"candidates.{name}" for name in STRATEGIES))
-DISTILL = Path(sys.executable).parent / "distill"
 PRELOADED = [
     "pipelines.augment",
     "pipelines.teach",

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from conftest import run_yaml
 from stages import run_stage
-from typer.testing import CliRunner
+from verbs import distill, good
 
 with pytest.MonkeyPatch.context() as quiet:
     quiet.setattr(logging, "warning", lambda *_: None)
     import apache_beam as beam
 
-from pipelines.command import app
 from pipelines.engine import Engine, brought_home, errors_sent_home
 from schemas.errors import KINDS, IntegrityError
 from schemas.work import Work, WorkLog
@@ -66,12 +65,12 @@ def test_damage_found_by_a_worker_is_an_integrity_error(
     teacher_folder, masked_language_model_folder, vectors_file, tmp_path
 ):
     path = run_yaml(tmp_path, teacher_folder, masked_language_model_folder, vectors_file)
-    assert CliRunner().invoke(app, ["augment", str(path)]).exit_code == 0
+    good("augment", path)
     shard = next((tmp_path / "run/cache/rows").glob("00001-*.arrow"))
     data = bytearray(shard.read_bytes())
     data[-100] ^= 1
     shard.write_bytes(data)
-    done = CliRunner().invoke(app, ["teach", str(path)])
+    done = distill("teach", path)
     assert done.exit_code == IntegrityError.code
     assert shard.name in done.output
 

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
-from typer.testing import CliRunner
+from verbs import distill, good
 
-from pipelines.command import app
 from pipelines.initialise import initialise
 from pipelines.read import scan
 from schemas.configuration import PLACEHOLDER, Configuration
@@ -513,7 +512,7 @@ def test_copies_are_those_for_the_number_of_rows(tmp_path):
 
 def test_a_missing_folder_for_the_output_is_refused(tmp_path):
     data = write(tmp_path / "train.tsv", [("text", "label"), *REVIEWS])
-    done = CliRunner().invoke(app, ["init", str(data), "--output", str(tmp_path / "nodir/x.yaml")])
+    done = distill("init", data, "--output", tmp_path / "nodir/x.yaml")
     assert done.exit_code == 2
     for part in ("nodir/x.yaml: none", "a folder that is there", "make it, or name another"):
         assert part in done.output
@@ -534,14 +533,13 @@ def test_a_full_standard_output_is_said(tmp_path):
 def test_labels_are_printed_without_raw_control_characters(tmp_path):
     odd = "re\u202efund"
     data = write(tmp_path / "train.tsv", [("text", "label"), *messages(20), ("a message", odd)])
-    done = CliRunner().invoke(app, ["init", str(data), "--output", str(tmp_path / "run.yaml")])
-    assert done.exit_code == 0
-    assert "re\\U0000202Efund" in done.output
-    assert odd not in done.output
+    printed = good("init", data, "--output", tmp_path / "run.yaml")
+    assert "re\\U0000202Efund" in printed
+    assert odd not in printed
     data.write_text(data.read_text() + "a message\tother\n")
     text = (tmp_path / "run.yaml").read_text().replace(PLACEHOLDER, MODEL)
     (tmp_path / "run.yaml").write_text(text)
-    done = CliRunner().invoke(app, ["augment", str(tmp_path / "run.yaml"), f"output={tmp_path / 'run'}"])
+    done = distill("augment", tmp_path / "run.yaml", f"output={tmp_path / 'run'}")
     assert done.exit_code == 3, done.output
     assert "re\\U0000202Efund" in done.output
     assert odd not in done.output

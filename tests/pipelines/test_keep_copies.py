@@ -1,20 +1,15 @@
 """Filters of copies: a run that leaves some out says how many, and is another run."""
 
-import json
 from pathlib import Path
 
 import pytest
 from conftest import cache_hashes, run_yaml
-from typer.testing import CliRunner
-
-from pipelines.command import app
+from verbs import distill, good, report_of
 
 
-def good(*arguments: object) -> str:
-    """Run a verb that must succeed; return what it printed."""
-    done = CliRunner().invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
-    return " ".join(done.output.split())
+def printed_by(*arguments: object) -> str:
+    """Run a verb that must succeed; return what it printed, as one line."""
+    return " ".join(good(*arguments).split())
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +28,9 @@ def run(masked_language_model_folder, vectors_file, tmp_path_factory) -> Path:
     return path
 
 
-def report_of(path: Path) -> dict:
-    return json.loads((path.parent / "run/report.json").read_text())
-
-
 def test_the_default_keeps_every_copy(run):
     assert all("copies" not in arm for arm in report_of(run)["arms"])
-    printed = good("report", run)
+    printed = printed_by("report", run)
     assert "train.keep_copies" not in printed
     for line in ("Copies: ", "Words: ", "Variety: ", "The teacher says another thing of "):
         assert line in printed
@@ -52,7 +43,7 @@ def test_copies_that_are_left_out_are_counted_and_nothing_is_asked(run):
     times = {
         name: (students / name / "result.json").stat().st_mtime_ns for name in ("distilled", "distilled+augmented")
     }
-    printed = good("train", run, "train.keep_copies.agreement=true")
+    printed = printed_by("train", run, "train.keep_copies.agreement=true")
     *others, augmented = report_of(run)["arms"]
     counts = augmented["copies"]
     assert counts["disagreeing"] == round(quality["teacher"]["flips"] * quality["copies"]) > 0
@@ -64,7 +55,7 @@ def test_copies_that_are_left_out_are_counted_and_nothing_is_asked(run):
     now = {name: (students / name / "result.json").stat().st_mtime_ns for name in times}
     assert now["distilled"] == times["distilled"]
     assert now["distilled+augmented"] > times["distilled+augmented"]
-    assert "have another verdict" in good("report", run, "train.keep_copies.agreement=true")
+    assert "have another verdict" in printed_by("report", run, "train.keep_copies.agreement=true")
 
 
 def test_rows_of_labels_alone_are_chosen_by_the_cached_answers_too(run):
@@ -76,13 +67,11 @@ def test_rows_of_labels_alone_are_chosen_by_the_cached_answers_too(run):
 def test_a_report_writes_the_page_that_is_missing(run):
     page = run.parent / "run/report.html"
     page.unlink()
-    assert str(page) in good("report", run)
+    assert str(page) in printed_by("report", run)
     assert '<h2 id="copies">' in page.read_text()
 
 
 def test_numbers_cannot_agree(run):
-    done = CliRunner().invoke(
-        app, ["plan", str(run), "task.kind=regression", "task.labels=[]", "train.keep_copies.agreement=true"]
-    )
+    done = distill("plan", run, "task.kind=regression", "task.labels=[]", "train.keep_copies.agreement=true")
     assert done.exit_code == 2
     assert "keep_copies" in done.output

@@ -8,26 +8,14 @@ import pytest
 import torch
 from conftest import TAGS, TOPICS, run_yaml, sentences, tagged, topics, write_conll
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
-from typer.testing import CliRunner
+from verbs import distill, good, report_of
 
-from pipelines.command import app
 from pipelines.initialise import initialise
 from schemas import rows as rows_group
 from schemas.cache import Cache
 from schemas.configuration import PLACEHOLDER
 
 SPLITS = {"train": slice(60, 120), "dev": slice(0, 30), "test": slice(30, 60)}
-
-
-def good(*arguments: object) -> str:
-    """Run a verb that must succeed; return what it printed."""
-    done = CliRunner().invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
-def report_of(path: Path) -> dict:
-    return json.loads((path.parent / "run/report.json").read_text())
 
 
 def examples_of(path: Path) -> list:
@@ -209,7 +197,7 @@ def test_teachers_of_another_kind_are_refused(topics_run, tags_run, token_teache
         (tags_run, teacher_folder, "token classification"),
         (topics_run, token_teacher_folder, "head"),
     ):
-        done = CliRunner().invoke(app, ["plan", str(path), f"teacher={teacher}", f"output={path.parent / 'other'}"])
+        done = distill("plan", path, f"teacher={teacher}", f"output={path.parent / 'other'}")
         assert done.exit_code == 4
         assert message in done.output
 

@@ -25,24 +25,9 @@ from transformers import (
     BertForMaskedLM,
     BertForSequenceClassification,
 )
-from typer.testing import CliRunner
+from verbs import DISTILL, distill, good, report_of
 
 from distill.loss_log import LossLog
-from pipelines.command import app
-
-DISTILL = Path(sys.executable).parent / "distill"
-
-
-def distill(*arguments: object):
-    """Run a verb in this process."""
-    return CliRunner().invoke(app, list(map(str, arguments)))
-
-
-def good(*arguments: object) -> str:
-    """Run a verb that must succeed; return what it printed."""
-    done = distill(*arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +40,6 @@ def finished(models, tmp_path_factory):
     """A run that was carried out whole; read it, do not change it."""
     path = run_yaml(tmp_path_factory.mktemp("finished"), *models)
     return path, good("run", path)
-
-
-def report_of(path: Path) -> dict:
-    return json.loads((path.parent / "run/report.json").read_text())
 
 
 def test_the_report_compares_four_arms_at_equal_steps(finished):

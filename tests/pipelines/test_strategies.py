@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from conftest import run_yaml
-from typer.testing import CliRunner
+from verbs import distill, good
 
-from pipelines.command import app
 from pipelines.families import families
 from schemas.cache import Cache
 from schemas.example import MASK, Example
@@ -18,12 +17,6 @@ STRATEGIES = "augment.strategy=[tinybert,evolving,tang]"
 @pytest.fixture
 def path(teacher_folder, masked_language_model_folder, vectors_file, tmp_path) -> Path:
     return run_yaml(tmp_path, teacher_folder, masked_language_model_folder, vectors_file, rows=40)
-
-
-def good(*arguments: object) -> str:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 def grown(path: Path, *keys: str, output: str = "run") -> dict[Example, list[Example]]:
@@ -137,7 +130,7 @@ def test_copies_too_far_from_their_original_are_left_out(path, masked_language_m
 )
 @pytest.mark.parametrize("verb", ["plan", "augment"])
 def test_a_mistake_is_refused_before_work(path, verb, key, found):
-    done = CliRunner().invoke(app, [verb, str(path), key])
+    done = distill(verb, path, key)
     assert done.exit_code == 2, done.output
     assert found in done.output
     assert not (path.parent / "run/cache/rows").exists()

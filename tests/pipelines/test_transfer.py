@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 from conftest import run_yaml, sentences
-from typer.testing import CliRunner
+from verbs import good, report_of
 
 from distill.arms import Arms, Splits
 from distill.teacher import CachedTeacher
 from distill.training_rows import TrainingRows
-from pipelines.command import app
 from pipelines.read import scan, training_examples
 from schemas import rows, tokens
 from schemas.cache import Cache
@@ -115,11 +114,10 @@ def test_distillation_learns_from_them_and_scratch_does_not(
     known = {text for text, _ in sentences(24 + 60)}
     free = [text for text, _ in sentences(60, seed=9) if text not in known][:12]
     (tmp_path / "free.txt").write_text("\n".join(free) + "\n")
-    done = CliRunner().invoke(app, ["run", str(path), f"data.transfer={tmp_path / 'free.txt'}"])
-    assert done.exit_code == 0, done.output
-    report = json.loads((tmp_path / "run/report.json").read_text())
+    printed = good("run", path, f"data.transfer={tmp_path / 'free.txt'}")
+    report = report_of(path)
     assert report["accounting"]["unlabelled"] == 12
-    assert "(12 without a label)" in done.output
+    assert "(12 without a label)" in printed
     cache = Cache(tmp_path / "run/cache")
     group = cache.group(rows.NAME)
     found = [row for side in group.manifest().shards for row in rows.examples(group.read_shard(side))]

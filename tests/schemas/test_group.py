@@ -81,6 +81,20 @@ def test_a_manifest_says_what_the_group_holds(tmp_path):
     assert manifest.bytes == sum(path.stat().st_size for path in (tmp_path / "rows").glob("*.arrow"))
 
 
+def test_manifests_agree_in_ids_where_rows_and_their_order_are_the_same(tmp_path):
+    def ids(name: str, *shards: list[list[int]], width: int = 3) -> list[str]:
+        group = Group(tmp_path / name)
+        for number, batches in enumerate(shards):
+            write_shard(group, number, batches, width)
+        return group.publish_manifest({}, len(shards)).ids
+
+    known = ids("rows", [[1, 2], [3]], [[4]])
+    assert ids("answers", [[1], [2, 3]], [[4]], width=5) == known
+    assert ids("in another order", [[2, 1, 3]], [[4]]) != known
+    assert ids("cut elsewhere", [[1, 2]], [[3, 4]]) != known
+    assert ids("without the last", [[1, 2, 3]]) != known
+
+
 def test_another_attempt_replaces_a_shard_and_its_file_is_swept(tmp_path):
     group = write_group(tmp_path / "rows")
     old = group.manifest().shards[0]

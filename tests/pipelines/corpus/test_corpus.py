@@ -4,7 +4,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import datasets
@@ -14,27 +13,14 @@ import torch
 from conftest import cache_hashes
 from corpora import corpus_yaml, some_documents, write_text
 from transformers import AutoModel, AutoModelForSequenceClassification
-from typer.testing import CliRunner
+from verbs import DISTILL, distill, good
 
 from distill.tokens import Tokenizer
 from distill.training_rows import TrainingRows
-from pipelines.command import app
 from schemas import rows, tokens
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.task import Kind, Task
-
-DISTILL = Path(sys.executable).parent / "distill"
-
-
-def distill(*arguments: object):
-    return CliRunner().invoke(app, list(map(str, arguments)))
-
-
-def good(*arguments: object) -> str:
-    done = distill(*arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import run_yaml, write_rows, write_tsv
 from playwright.sync_api import Browser, Page, sync_playwright
-from typer.testing import CliRunner
+from verbs import distill, good
 
-from pipelines.command import app
 from pipelines.page.sample import Sample
 from pipelines.page.template import write_filled
 from schemas.cache import Cache
@@ -42,9 +41,8 @@ def report(teacher_folder, masked_language_model_folder, vectors_file, tmp_path_
     # A teacher that knows good from bad changes its mind where a copy changes such a word.
     configuration |= {"teacher": f"finetune {teacher_folder}", "fine_tuning": {"epochs": 60, "learning_rate": 3e-3}}
     path.write_text(json.dumps(configuration))
-    done = CliRunner().invoke(app, ["run", str(path), "train.arms=[scratch,distilled,distilled+augmented]"])
-    assert done.exit_code == 0, done.output
-    assert str(folder / "run/report.html") in done.output
+    printed = good("run", path, "train.arms=[scratch,distilled,distilled+augmented]")
+    assert str(folder / "run/report.html") in printed
     return folder / "run/report.html"
 
 
@@ -71,11 +69,8 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 def rows(report: Path) -> Path:
     """The page of the same run's rows."""
     path = report.parents[1] / "rows.html"
-    done = CliRunner().invoke(
-        app, ["inspect", str(report.parents[1] / "run.yaml"), "--originals=100", f"--html={path}"]
-    )
-    assert done.exit_code == 0, done.output
-    assert done.output.strip() == str(path)
+    printed = good("inspect", report.parents[1] / "run.yaml", "--originals=100", f"--html={path}")
+    assert printed.strip() == str(path)
     return path
 
 
@@ -168,7 +163,7 @@ def test_the_rows_of_a_cache_are_a_page_of_their_own(browser, rows, width):
 def test_a_page_of_rows_is_written_only_where_one_may_lie(report, tmp_path):
     path = report.parents[1] / "run.yaml"
     for page, said in ((path, ".html"), (tmp_path / "nowhere/rows.html", "folder")):
-        done = CliRunner().invoke(app, ["inspect", str(path), "--html", str(page)])
+        done = distill("inspect", path, "--html", page)
         assert done.exit_code == 2, done.output
         assert said in done.output
 
