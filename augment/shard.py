@@ -21,8 +21,6 @@ from schemas.errors import IntegrityError
 from schemas.example import Example
 from schemas.work import Work
 
-ROWS_PER_BATCH = 4096
-
 
 @dataclass(frozen=True)
 class Proposing:
@@ -58,26 +56,18 @@ class ShardAugmenter:
         ids = np.array([original.id for original in originals], np.uint64)
         proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
         work = Work(asked=sum(each.asked for each in proposed), copied=sum(each.copied for each in proposed))
-        group = self.cache.group(rows.NAME)
-        settings = digest(self.settings)
-        input = digest([settings, ids_digest(ids), [original.count for original in originals]])
-        committed = group.committed(shard)
-        if committed is not None and committed.input == input:
-            return work
         counts: Counter[str] = Counter(kept=len(originals), merged=merged)
-        for each in proposed:
-            counts.update(counts_of(each.positions))
-        everything = sorted(self.grown(originals, proposed, counts), key=lambda example: example.order)
-        with group.writer(shard, rows.schema(self.label_type)) as writer:
-            for start in range(0, len(everything), ROWS_PER_BATCH):
-                writer.write(rows.to_batch(everything[start : start + ROWS_PER_BATCH], self.label_type))
-            writer.commit(settings=settings, input=input, accounting=dict(counts))
+        grown = self.grown(originals, proposed, counts)
+        group, settings = self.cache.group(rows.NAME), digest(self.settings)
+        rows.write_shard(group, shard, self.label_type, originals, grown, settings=settings, accounting=counts)
         return work
 
     def grown(
         self, originals: Sequence[Example], proposed: Sequence["Proposed"], counts: Counter[str]
     ) -> Iterator[Example]:
-        """Yield the originals and their copies."""
+        """Yield the originals and their copies, and count them."""
+        for found in proposed:
+            counts.update(counts_of(found.positions))
         growing = [
             each.strategy.grow(originals, found.positions) for each, found in zip(self.proposing, proposed, strict=True)
         ]
@@ -107,8 +97,8 @@ class ShardAugmenter:
         known |= {original.id: found for original, found in zip(new, each.strategy.propose(new), strict=True)}
         positions = [known[original.id] for original in originals]
         with group.writer(shard, candidates.SCHEMA) as writer:
-            for start in range(0, len(originals), ROWS_PER_BATCH):
-                part = slice(start, start + ROWS_PER_BATCH)
+            for start in range(0, len(originals), rows.ROWS_PER_BATCH):
+                part = slice(start, start + rows.ROWS_PER_BATCH)
                 writer.write(candidates.to_batch(ids[part].tolist(), positions[part]))
             writer.commit(settings=settings, input=input, accounting={"rows": len(originals)})
         return Proposed(positions, asked=len(new), copied=len(originals) - len(new))

@@ -43,7 +43,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Student, Teaching, Training
-from schemas.digest import digest, ids_digest
+from schemas.digest import digest
 from schemas.example import Example
 from schemas.manifest import SideFile
 from schemas.signal import Family
@@ -76,12 +76,10 @@ class Bench:
         shutil.rmtree(self.cache.path, ignore_errors=True)
         self.cache.choose_layout("bench", count, 1)
         examples = [Example.original("bench", (text,), i % 2) for i, text in enumerate(self.sentences[:count])]
-        examples.sort(key=lambda example: example.order)
-        with self.cache.group(rows.NAME).writer(0, rows.schema(TASK.label_type)) as writer:
-            writer.write(rows.to_batch(examples, TASK.label_type))
-            ids = np.array([example.id for example in examples], np.uint64)
-            writer.commit(settings=digest("bench"), input=ids_digest(ids), accounting={"kept": count})
-        self.cache.group(rows.NAME).publish_manifest({}, 1)
+        group = self.cache.group(rows.NAME)
+        accounting = {"kept": count}
+        rows.write_shard(group, 0, TASK.label_type, examples, examples, settings=digest("bench"), accounting=accounting)
+        group.publish_manifest({}, 1)
 
     def side(self) -> SideFile:
         """The side file of the one shard of rows."""

@@ -1,15 +1,18 @@
 """The `rows` group: texts, label and provenance of every row, originals and copies alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
+from schemas.digest import digest, ids_digest
 from schemas.example import MASKING, Change, Example, Label, Span
-from schemas.group import ID
+from schemas.group import ID, Group
 
 NAME = "rows"
+ROWS_PER_BATCH = 4096
 
 CHANGE = pa.struct(
     [
@@ -64,6 +67,33 @@ def to_batch(examples: Sequence[Example], label_type: pa.DataType) -> pa.RecordB
     fields = schema(label_type)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=fields)
+
+
+def write_shard(
+    group: Group,
+    shard: int,
+    label_type: pa.DataType,
+    originals: Sequence[Example],
+    grown: Iterable[Example],
+    *,
+    settings: str,
+    accounting: Mapping[str, int],
+) -> None:
+    """Write the rows that grow from a shard's originals, unless those of the same originals and settings are there.
+
+    Growing may take long and count what it does: `grown` is run through only if it is written, and `accounting` is
+    read after that.
+    """
+    ids = ids_digest(np.array([original.id for original in originals], np.uint64))
+    input = digest([settings, ids, [original.count for original in originals]])
+    committed = group.committed(shard)
+    if committed is not None and committed.input == input:
+        return
+    everything = sorted(grown, key=lambda example: example.order)
+    with group.writer(shard, schema(label_type)) as writer:
+        for start in range(0, len(everything), ROWS_PER_BATCH):
+            writer.write(to_batch(everything[start : start + ROWS_PER_BATCH], label_type))
+        writer.commit(settings=settings, input=input, accounting=dict(accounting))
 
 
 def labels(table: pa.Table) -> list[Label]:
