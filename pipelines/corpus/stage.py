@@ -15,7 +15,7 @@ from pipelines.corpus.rows import Located, RowMaker
 from pipelines.corpus.scan import CorpusScan
 from pipelines.corpus.store import Store, build_store
 from pipelines.corpus.units import Cutter
-from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
+from pipelines.engine import Engine, errors_sent_home, new_run, write_shards
 from pipelines.progress import Progress
 from schemas import rows
 from schemas.cache import Cache, shard_of
@@ -99,15 +99,7 @@ def corpus_shards(pipeline: beam.Pipeline, total: int, shards: int, stage: Corpu
         | "spread" >> beam.Reshuffle()
         | "cut" >> beam.ParDo(CutDocuments(stage, shards))
     )
-    # Every shard is written, also one that no row fell into.
-    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
-    _ = (
-        (found, all_shards)
-        | beam.Flatten()
-        | beam.GroupByKey()
-        | beam.Reshuffle()
-        | "write" >> beam.ParDo(ShardFunction(stage))
-    )
+    write_shards(pipeline, found, shards, stage)
 
 
 def make_rows(configuration: Configuration, scan: CorpusScan, limit: int | None, engine: Engine) -> Manifest:
