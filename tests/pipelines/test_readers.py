@@ -53,7 +53,7 @@ def test_an_unknown_format_is_refused(name, format):
         reader_for(Path(name), format)
 
 
-@pytest.mark.parametrize("module", reader_modules(), ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", reader_modules().values(), ids=lambda module: module.__name__)
 def test_every_file_of_the_folder_is_a_reader(module):
     assert module.SUFFIXES
     assert module.__doc__
