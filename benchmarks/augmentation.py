@@ -24,72 +24,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
-from transformers.utils.logging import disable_progress_bar
 
 from augment.draw import Drawing
-from augment.models.masked_language_model import MaskedLanguageModel, Request
+from augment.models.masked_language_model import Request
 from augment.models.precision import multiplies_bytes
-from augment.strategies.tinybert import TinyBert
-from augment.vector_file import read as read_vectors
-from augment.vectors import BLOCK, Vectors, prepare
+from augment.vectors import BLOCK, Vectors
 from augment.words import surroundings
-from benchmarks import memory, synthetic
+from benchmarks import memory
+from benchmarks.inputs import COPIES, PROBABILITY, TOP, Inputs, read_arguments
 from benchmarks.measure import finish, ratio, seconds
-from benchmarks.reference_loop import ReferenceLoop, eligible
+from benchmarks.reference_loop import eligible
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Precision
 from schemas.digest import digest
 from schemas.example import Example
 
-TOP, COPIES, PROBABILITY = 15, 20, 0.4
 BATCH_TOKENS = 4096
 
 
-class Bench:
-    """Models, vectors and sentences that the comparisons share."""
+class Bench(Inputs):
+    """What the comparisons share."""
 
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
-        self.folder = folder
-        self.quick = arguments.quick
+        super().__init__(folder, arguments)
         self.rounds = 1 if self.quick else 5
-        self.folder.mkdir(exist_ok=True)
-        model, vectors, sentences = synthetic.make(folder)
-        self.model = Path(arguments.model or model)
-        self.vectors = Path(arguments.vectors or vectors)
         self.has_vectors = bool(arguments.vectors)
-        if arguments.sentences:
-            sentences = Path(arguments.sentences).read_text(encoding="utf-8").splitlines()
-        self.sentences = list(plain(sentences))
         self.some = self.sentences[: 6 if self.quick else 60]
-        self.tokenizer = AutoTokenizer.from_pretrained(self.model)
-        self.plain = AutoModelForMaskedLM.from_pretrained(self.model, dtype=torch.float32).eval()
-        self.prepared = prepare(self.vectors, folder / "vectors", 100_000)
-        self.loaded: dict[str, MaskedLanguageModel] = {}
-
-    @cached_property
-    def reference(self) -> ReferenceLoop:
-        """The published way of working."""
-        known, matrix = read_vectors(self.vectors, 100_000)
-        matrix = np.asarray(matrix, np.float64)
-        return ReferenceLoop(
-            self.plain, self.tokenizer, known, matrix / np.linalg.norm(matrix, axis=1, keepdims=True), TOP
-        )
-
-    def ours(self, precision: Precision) -> MaskedLanguageModel:
-        """Our masked language model in a precision."""
-        if precision not in self.loaded:
-            self.loaded[precision] = MaskedLanguageModel.load(self.model, 1, precision)
-        return self.loaded[precision]
 
     def questions(self, sentences: list[str]) -> list[Request]:
         """The words of one piece, as we ask for them."""
@@ -113,14 +81,8 @@ class Bench:
             self.reference.by_model(sentence.split(), place)
             for sentence in self.some
             for place, word in enumerate(sentence.split())
-            if eligible(word) and len(self.tokenizer.tokenize(word)) == 1
+            if eligible(word) and len(self.reference.tokenizer.tokenize(word)) == 1
         ]
-
-
-def plain(sentences: list[str]) -> Iterator[str]:
-    """Yield distinct sentences as both sides split them alike: lower-case words of letters and spaces."""
-    cleaned = (" ".join(filter(str.isascii, filter(str.isalpha, line.lower().split()))) for line in sentences)
-    yield from (each for each in dict.fromkeys(cleaned) if any(map(eligible, each.split())))
 
 
 # Proposing
@@ -174,7 +136,7 @@ def overlap(expected: list[set[str]], found: list[set[str]]) -> float:
 
 def operations(bench: Bench, everywhere: int) -> float:
     """Multiplications of the passes for all words: the published way, or with head and last layer at the mask only."""
-    shape = bench.plain.config
+    shape = bench.reference.model.config
     width, inner, vocabulary = shape.hidden_size, shape.intermediate_size, shape.vocab_size
     total = 0.0
     for batch in bench.ours("fp32").batches(bench.questions(bench.some), "pair", BATCH_TOKENS):
@@ -198,7 +160,7 @@ def batching(bench: Bench) -> float:
         with torch.inference_mode():
             for batch in batches:
                 for part in batch.input_ids.split(size):
-                    bench.plain(input_ids=part, token_type_ids=batch.segments.expand_as(part))
+                    bench.reference.model(input_ids=part, token_type_ids=batch.segments.expand_as(part))
 
     return ratio("batching", lambda: run(1), lambda: run(10**6), lambda *_: None, rounds=bench.rounds)
 
@@ -211,8 +173,7 @@ def augment_vs_reference(bench: Bench) -> float:
     examples = [Example.original("bench", (sentence,)) for sentence in bench.some]
 
     def ours() -> int:
-        # Freshly mapped vectors remember no neighbours of an earlier round.
-        strategy = TinyBert(bench.ours("fp32"), Vectors.load(bench.prepared), drawing=Drawing(COPIES, PROBABILITY))
+        strategy = bench.strategy()
         return sum(len(copies) for copies, _ in strategy.grow(examples, strategy.propose(examples)))
 
     def reference() -> int:
@@ -318,17 +279,9 @@ def bytes_per_added_row(bench: Bench) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under two minutes on two cores, and rougher")
-    parser.add_argument("--model", help="folder of a masked language model; default: one with random weights")
-    parser.add_argument("--vectors", help="GloVe text file; default: made up")
-    parser.add_argument("--sentences", help="text file, a sentence a line; default: made up")
-    arguments = parser.parse_args()
-    logging.set_verbosity_error()
-    disable_progress_bar()
-    torch.set_num_threads(1)
+    settings = read_arguments(__doc__, "under two minutes on two cores, and rougher")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), arguments)
+        bench = Bench(Path(folder), settings)
         finish(
             {
                 **proposing(bench),
