@@ -178,7 +178,8 @@ def do_all(run: "Run") -> None:
 
 def show_plan(run: "Run") -> None:
     """Print a run's plan."""
-    from pipelines.plan import Planner, show_plan
+    from pipelines.plan import show_plan
+    from pipelines.planner import Planner
 
     show_plan(Planner(run).plan())
 
