@@ -13,11 +13,12 @@ from distill.needs import identity_of, wanted_groups
 from distill.recipe import Recipe, load_recipe
 from distill.student import student_shape
 from distill.teach import settings_of
+from pipelines.beam_module import beam_module
 from pipelines.calibration import Calibration, timed
 from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
 from pipelines.progress import size
-from pipelines.run import Run, beam_module
+from pipelines.run import Run
 from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
@@ -195,7 +196,7 @@ class Planner:
     def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
         """Return the groups that would hold what the teacher says."""
         shape, codec = self.calibration.encoder.shape, self.configuration.teach.codec
-        return list(wanted_groups(self.cache, signals, shape, codec, identity))
+        return wanted_groups(self.cache, signals, shape, codec, identity)
 
     def has_tokens(self) -> bool:
         """Whether the token ids of just the rows that are there are there, too."""

@@ -1,7 +1,5 @@
 """A run: the stages of one configuration, each of which goes on where it was."""
 
-import importlib
-import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.beam_module import beam_module
 from pipelines.corpus.scan import CorpusScan, scan_corpus
 from pipelines.made_rows import check_rows, rows_group
 from pipelines.notes import add_note, read_notes
@@ -20,7 +19,7 @@ from pipelines.read import Scan, held_out, scan
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Configuration
-from schemas.errors import ConfigurationError, DataError
+from schemas.errors import DataError
 from schemas.example import Example
 from schemas.manifest import Manifest
 from schemas.store import locked, resource_errors
@@ -238,24 +237,3 @@ class Run:
 def accounting_of(manifest: Manifest) -> dict[str, int]:
     """Return what became of every row that was read, and what was made of them."""
     return {**manifest.settings["reading"], **manifest.accounting, "rows": manifest.rows}
-
-
-def beam_module(name: str, verb: str | None = None) -> Any:
-    """Return a module that needs Beam, for a verb of its name or another.
-
-    Raises `ConfigurationError` where Beam is not installed.
-    """
-    try:
-        # Beam complains at import about cloud packages that nobody asked for.
-        logging.disable(logging.WARNING)
-        return importlib.import_module(f"pipelines.{name}")
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
-            raise
-        raise ConfigurationError(
-            f"the packages that `distill {verb or name}` needs",
-            f"no module `{error.name}`",
-            "pip install 'offline-distill[pipelines]'; training from a cache needs none of them",
-        ) from None
-    finally:
-        logging.disable(logging.NOTSET)
