@@ -69,14 +69,9 @@ class Originals:
         changed = firsts(self.texts)[rows_of] + trials % self.texts[rows_of]
         texts = self.beside_others(self.rewritten(changed, bounds, chosen), changed, rows_of)
         changes = self.changes(bounds, chosen)
-        ids = np.array(
-            [
-                copy_id(self.examples[row].id, strategy, each)
-                for row, each in zip(rows_of.tolist(), texts.to_pylist(), strict=True)
-            ],
-            np.uint64,
-        )
         origins = np.array([example.id for example in self.examples], np.uint64)
+        made = zip(origins[rows_of].tolist(), texts.to_pylist(), strict=True)
+        ids = np.array([copy_id(origin, strategy, each) for origin, each in made], np.uint64)
         columns = {
             "id": ids,
             "origin": origins[rows_of],

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,6 @@ from schemas.digest import digest, ids_digest
 from schemas.errors import IntegrityError
 from schemas.example import Example
 from schemas.work import Work
-
-ROWS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -50,35 +49,22 @@ class ShardAugmenter:
     def augment(self, shard: int, read: Iterable[Example]) -> Work:
         """Write the shard's candidates and rows where they are not there yet."""
         with no_collection():
-            return self.write(shard, read)
+            originals, merged = merge(read)
+            ids = np.array([original.id for original in originals], np.uint64)
+            proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
+            grow = partial(self.grown, originals=originals, merged=merged, proposed=proposed)
+            group, settings = self.cache.group(rows.NAME), digest(self.settings)
+            rows.write_shard(group, shard, self.label_type, originals, grow, settings=settings)
+        return Work(asked=sum(each.asked for each in proposed), copied=sum(each.copied for each in proposed))
 
-    def write(self, shard: int, read: Iterable[Example]) -> Work:
-        """Write them without a look at cycles."""
-        originals, merged = merge(read)
-        ids = np.array([original.id for original in originals], np.uint64)
-        proposed = [self.propose(each, shard, originals, ids) for each in self.proposing]
-        work = Work(asked=sum(each.asked for each in proposed), copied=sum(each.copied for each in proposed))
-        group = self.cache.group(rows.NAME)
-        settings = digest(self.settings)
-        input = digest([settings, ids_digest(ids), [original.count for original in originals]])
-        committed = group.committed(shard)
-        if committed is not None and committed.input == input:
-            return work
+    def grown(
+        self, read: pa.Table, originals: Sequence[Example], merged: int, proposed: Sequence["Proposed"]
+    ) -> tuple[pa.Table, Counter[str]]:
+        """Return the originals, also given as rows, with their copies; and count what was read, drawn and kept."""
         counts: Counter[str] = Counter(kept=len(originals), merged=merged)
-        for each in proposed:
-            counts.update(counts_of(each.positions))
-        table = rows.in_order(self.grown(originals, proposed, counts))
-        with group.writer(shard, table.schema) as writer:
-            for start in range(0, len(table), ROWS_PER_BATCH):
-                writer.write(*table.slice(start, ROWS_PER_BATCH).to_batches())
-            writer.commit(settings=settings, input=input, accounting=dict(counts))
-        return work
-
-    def grown(self, originals: Sequence[Example], proposed: Sequence["Proposed"], counts: Counter[str]) -> pa.Table:
-        """Return the originals and their copies as rows."""
-        read = pa.Table.from_batches([rows.to_batch(originals, self.label_type)])
         made = []
         for each, found in zip(self.proposing, proposed, strict=True):
+            counts.update(counts_of(found.positions))
             for copies, drawn in each.strategy.grow(originals, found.positions):
                 counts.update(drawn)
                 made.append(copies)
@@ -86,7 +72,7 @@ class ShardAugmenter:
         distinct = rows.first_of_each(copies) if len(self.proposing) > 1 else copies
         kept = self.near(distinct, originals) if self.similarity else distinct
         counts.update(repeated=len(copies) - len(distinct), dissimilar=len(distinct) - len(kept), copies=len(kept))
-        return pa.concat_tables([read, rows.complete(kept, read)])
+        return pa.concat_tables([read, rows.complete(kept, read)]), counts
 
     def near(self, copies: pa.Table, originals: Sequence[Example]) -> pa.Table:
         """Return the copies that are not too far from their originals."""
@@ -112,8 +98,8 @@ class ShardAugmenter:
         known |= {original.id: found for original, found in zip(new, each.strategy.propose(new), strict=True)}
         positions = [known[original.id] for original in originals]
         with group.writer(shard, candidates.SCHEMA) as writer:
-            for start in range(0, len(originals), ROWS_PER_BATCH):
-                part = slice(start, start + ROWS_PER_BATCH)
+            for start in range(0, len(originals), rows.ROWS_PER_BATCH):
+                part = slice(start, start + rows.ROWS_PER_BATCH)
                 writer.write(candidates.to_batch(ids[part].tolist(), positions[part]))
             writer.commit(settings=settings, input=input, accounting={"rows": len(originals)})
         return Proposed(positions, asked=len(new), copied=len(originals) - len(new))

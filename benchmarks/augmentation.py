@@ -12,7 +12,8 @@ vectors; that both give the same candidates is checked inside. The last line is 
 - bf16_overlap, int8_overlap: mean share of the candidates that are those of fp32.
 - augment_vs_reference: the same for all of it: candidates of both kinds and the copies.
 - command_vs_forwards: the bare batched forward passes by `distill augment` as a whole, which makes just these.
-- draws_vs_writing: writing copies that are there by drawing and writing them.
+- draws_vs_writing: writing rows that are there, as those of a file are, by drawing the copies among them and writing.
+- draws_vs_columns: the same where the rows that are there are columns already, which are only put on disk.
 - glove_vs_matmul: the bare product in blocks by finding the neighbours of as many words.
 - bytes_per_added_row_1x, _100x: what a copy takes on disk, at one and at a hundred copies a row.
 """
@@ -24,72 +25,41 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
-from transformers.utils.logging import disable_progress_bar
 
 from augment.draw import Drawing
-from augment.models.masked_language_model import MaskedLanguageModel, Request
+from augment.models.masked_language_model import Request
 from augment.models.precision import multiplies_bytes
-from augment.strategies.tinybert import TinyBert
-from augment.vector_file import read as read_vectors
-from augment.vectors import BLOCK, Vectors, prepare
+from augment.shard import no_collection
+from augment.vectors import BLOCK, Vectors
 from augment.words import surroundings
-from benchmarks import memory, synthetic
+from benchmarks import memory
+from benchmarks.inputs import COPIES, PROBABILITY, TOP, Inputs, read_arguments
 from benchmarks.measure import finish, ratio, seconds
-from benchmarks.reference_loop import ReferenceLoop, eligible
+from benchmarks.reference_loop import eligible
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Precision
 from schemas.digest import digest
 from schemas.example import Example
 
-TOP, COPIES, PROBABILITY = 15, 20, 0.4
 BATCH_TOKENS = 4096
 
 
-class Bench:
-    """Models, vectors and sentences that the comparisons share."""
+class Bench(Inputs):
+    """What the comparisons share."""
 
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
-        self.folder = folder
-        self.quick = arguments.quick
+        super().__init__(folder, arguments)
         self.rounds = 1 if self.quick else 5
-        self.folder.mkdir(exist_ok=True)
-        model, vectors, sentences = synthetic.make(folder)
-        self.model = Path(arguments.model or model)
-        self.vectors = Path(arguments.vectors or vectors)
         self.has_vectors = bool(arguments.vectors)
-        if arguments.sentences:
-            sentences = Path(arguments.sentences).read_text(encoding="utf-8").splitlines()
-        self.sentences = list(plain(sentences))
         self.some = self.sentences[: 6 if self.quick else 60]
-        self.tokenizer = AutoTokenizer.from_pretrained(self.model)
-        self.plain = AutoModelForMaskedLM.from_pretrained(self.model, dtype=torch.float32).eval()
-        self.prepared = prepare(self.vectors, folder / "vectors", 100_000)
-        self.loaded: dict[str, MaskedLanguageModel] = {}
-
-    @cached_property
-    def reference(self) -> ReferenceLoop:
-        """The published way of working."""
-        known, matrix = read_vectors(self.vectors, 100_000)
-        matrix = np.asarray(matrix, np.float64)
-        return ReferenceLoop(
-            self.plain, self.tokenizer, known, matrix / np.linalg.norm(matrix, axis=1, keepdims=True), TOP
-        )
-
-    def ours(self, precision: Precision) -> MaskedLanguageModel:
-        """Our masked language model in a precision."""
-        if precision not in self.loaded:
-            self.loaded[precision] = MaskedLanguageModel.load(self.model, 1, precision)
-        return self.loaded[precision]
 
     def questions(self, sentences: list[str]) -> list[Request]:
         """The words of one piece, as we ask for them."""
@@ -113,14 +83,8 @@ class Bench:
             self.reference.by_model(sentence.split(), place)
             for sentence in self.some
             for place, word in enumerate(sentence.split())
-            if eligible(word) and len(self.tokenizer.tokenize(word)) == 1
+            if eligible(word) and len(self.reference.tokenizer.tokenize(word)) == 1
         ]
-
-
-def plain(sentences: list[str]) -> Iterator[str]:
-    """Yield distinct sentences as both sides split them alike: lower-case words of letters and spaces."""
-    cleaned = (" ".join(filter(str.isascii, filter(str.isalpha, line.lower().split()))) for line in sentences)
-    yield from (each for each in dict.fromkeys(cleaned) if any(map(eligible, each.split())))
 
 
 # Proposing
@@ -174,7 +138,7 @@ def overlap(expected: list[set[str]], found: list[set[str]]) -> float:
 
 def operations(bench: Bench, everywhere: int) -> float:
     """Multiplications of the passes for all words: the published way, or with head and last layer at the mask only."""
-    shape = bench.plain.config
+    shape = bench.reference.model.config
     width, inner, vocabulary = shape.hidden_size, shape.intermediate_size, shape.vocab_size
     total = 0.0
     for batch in bench.ours("fp32").batches(bench.questions(bench.some), "pair", BATCH_TOKENS):
@@ -198,7 +162,7 @@ def batching(bench: Bench) -> float:
         with torch.inference_mode():
             for batch in batches:
                 for part in batch.input_ids.split(size):
-                    bench.plain(input_ids=part, token_type_ids=batch.segments.expand_as(part))
+                    bench.reference.model(input_ids=part, token_type_ids=batch.segments.expand_as(part))
 
     return ratio("batching", lambda: run(1), lambda: run(10**6), lambda *_: None, rounds=bench.rounds)
 
@@ -211,8 +175,7 @@ def augment_vs_reference(bench: Bench) -> float:
     examples = [Example.original("bench", (sentence,)) for sentence in bench.some]
 
     def ours() -> int:
-        # Freshly mapped vectors remember no neighbours of an earlier round.
-        strategy = TinyBert(bench.ours("fp32"), Vectors.load(bench.prepared), drawing=Drawing(COPIES, PROBABILITY))
+        strategy = bench.strategy()
         return sum(len(copies) for copies, _ in strategy.grow(examples, strategy.propose(examples)))
 
     def reference() -> int:
@@ -255,30 +218,39 @@ def command_vs_forwards(bench: Bench) -> float:
     return bare / whole
 
 
-def draws_vs_writing(bench: Bench) -> float:
-    """Draw copies and write them, and write the same copies once they are there."""
+def drawing(bench: Bench) -> dict[str, float]:
+    """Draw copies and write them with their originals, and write the same rows once they are there."""
     strategy = memory.MadeUp(Drawing(COPIES, PROBABILITY))
-    examples = memory.rows_to_grow(300 if bench.quick else 2000)
-    positions = strategy.propose(examples)
-    made = [copy for copies, _ in strategy.grow(examples, positions) for copy in copies]
+    originals = memory.rows_to_grow(300 if bench.quick else 2000)
+    positions = strategy.propose(originals)
 
-    def draw_and_write() -> int:
-        return write(bench, [copy for copies, _ in strategy.grow(examples, positions) for copy in copies])
+    def beside(read: pa.Table) -> pa.Table:
+        drawn = pa.Table.from_batches([copies for copies, _ in strategy.grow(originals, positions)])
+        return pa.concat_tables([read, rows.complete(drawn, read)])
+
+    columns = beside(pa.Table.from_batches([rows.to_batch(originals, pa.int32())]))
+    examples = list(rows.examples(columns))
+    writing = {
+        "draws_vs_writing": lambda: write(bench, examples, lambda read: read),
+        "draws_vs_columns": lambda: write(bench, [], lambda _: columns),
+    }
 
     def same(expected: int, found: int) -> None:
         assert expected == found
 
-    return ratio("draws_vs_writing", lambda: write(bench, made), draw_and_write, same, rounds=max(3, bench.rounds))
+    with no_collection():
+        return {
+            name: ratio(name, ready, lambda: write(bench, originals, beside), same, rounds=max(5, bench.rounds))
+            for name, ready in writing.items()
+        }
 
 
-def write(bench: Bench, copies: list[Example]) -> int:
+def write(bench: Bench, read: list[Example], grow: Callable[[pa.Table], pa.Table]) -> int:
     """Write a shard of rows as augment does; return its bytes."""
     group = Cache(bench.folder / "written").group(rows.NAME)
-    copies = sorted(copies, key=lambda copy: copy.order)
-    with group.writer(0, rows.schema(pa.int32())) as writer:
-        for start in range(0, len(copies), 4096):
-            writer.write(rows.to_batch(copies[start : start + 4096], pa.int32()))
-        writer.commit(settings=digest(""), input=digest(time.monotonic()), accounting={})
+    # Other settings each time, as rows that are there would not be written again.
+    settings = digest(time.monotonic())
+    rows.write_shard(group, 0, pa.int32(), read, lambda table: (grow(table), {}), settings=settings)
     side = group.committed(0)
     assert side is not None
     return side.bytes
@@ -321,23 +293,15 @@ def bytes_per_added_row(bench: Bench) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under two minutes on two cores, and rougher")
-    parser.add_argument("--model", help="folder of a masked language model; default: one with random weights")
-    parser.add_argument("--vectors", help="GloVe text file; default: made up")
-    parser.add_argument("--sentences", help="text file, a sentence a line; default: made up")
-    arguments = parser.parse_args()
-    logging.set_verbosity_error()
-    disable_progress_bar()
-    torch.set_num_threads(1)
+    settings = read_arguments(__doc__, "under two minutes on two cores, and rougher")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), arguments)
+        bench = Bench(Path(folder), settings)
         finish(
             {
                 **proposing(bench),
                 "augment_vs_reference": augment_vs_reference(bench),
                 "command_vs_forwards": command_vs_forwards(bench),
-                "draws_vs_writing": draws_vs_writing(bench),
+                **drawing(bench),
                 "glove_vs_matmul": glove_vs_matmul(bench),
                 **bytes_per_added_row(bench),
             }

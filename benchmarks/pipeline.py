@@ -18,16 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
-from transformers.utils.logging import disable_progress_bar
 
-from augment.models.masked_language_model import MaskedLanguageModel
-from augment.strategies.tinybert import TinyBert
-from augment.vector_file import read as read_vectors
-from augment.vectors import Vectors, prepare
 from benchmarks import synthetic
+from benchmarks.inputs import Inputs, read_arguments
 from benchmarks.measure import finish, ratio
-from benchmarks.reference_loop import ReferenceLoop
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.needs import identity_of, open_readers, wanted_groups
@@ -43,31 +37,21 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Student, Teaching, Training
-from schemas.digest import digest, ids_digest
+from schemas.digest import digest
 from schemas.example import Example
 from schemas.manifest import SideFile
 from schemas.signal import Family
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
-TOP = 15
 
 
-class Bench:
-    """Models, rows and folders that the comparisons share."""
+class Bench(Inputs):
+    """What the comparisons share, with a cache of rows and their teacher."""
 
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
-        self.folder = folder
-        self.quick = arguments.quick
+        super().__init__(folder, arguments)
         self.rounds = 2 if self.quick else 7
-        model, vectors, sentences = synthetic.make(folder)
-        self.model = Path(arguments.model) if arguments.model else model
-        self.vectors = Path(arguments.vectors) if arguments.vectors else vectors
-        if arguments.sentences:
-            lines = Path(arguments.sentences).read_text(encoding="utf-8").splitlines()
-            sentences = list(dict.fromkeys(" ".join(filter(str.isalpha, line.lower().split())) for line in lines))
-            sentences = [sentence for sentence in sentences if sentence]
-        self.sentences = sentences
         self.teacher = Checkpoint.find(str(synthetic.classifier(folder / "teacher", self.model)))
         self.cache = Cache(folder / "cache")
 
@@ -76,12 +60,10 @@ class Bench:
         shutil.rmtree(self.cache.path, ignore_errors=True)
         self.cache.choose_layout("bench", count, 1)
         examples = [Example.original("bench", (text,), i % 2) for i, text in enumerate(self.sentences[:count])]
-        examples.sort(key=lambda example: example.order)
-        with self.cache.group(rows.NAME).writer(0, rows.schema(TASK.label_type)) as writer:
-            writer.write(rows.to_batch(examples, TASK.label_type))
-            ids = np.array([example.id for example in examples], np.uint64)
-            writer.commit(settings=digest("bench"), input=ids_digest(ids), accounting={"kept": count})
-        self.cache.group(rows.NAME).publish_manifest({}, 1)
+        group = self.cache.group(rows.NAME)
+        counts = {"kept": count}
+        rows.write_shard(group, 0, TASK.label_type, examples, lambda read: (read, counts), settings=digest("bench"))
+        group.publish_manifest({}, 1)
 
     def side(self) -> SideFile:
         """The side file of the one shard of rows."""
@@ -107,24 +89,14 @@ class Bench:
 
 def augment_vs_reference_loop(bench: Bench) -> float:
     """Candidates for some sentences, word by word and pooled."""
-    count = 3 if bench.quick else 40
-    sentences = bench.sentences[:count]
-    known, matrix = read_vectors(bench.vectors, 100_000)
-    matrix = np.asarray(matrix, np.float64)
-    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    plain = AutoModelForMaskedLM.from_pretrained(bench.model, dtype=torch.float32).eval()
-    loop = ReferenceLoop(plain, AutoTokenizer.from_pretrained(bench.model), known, matrix, TOP)
-    folder = prepare(bench.vectors, bench.folder / "vectors", 100_000)
-    model = MaskedLanguageModel.load(bench.model, 1)
+    sentences = bench.sentences[: 3 if bench.quick else 40]
     examples = [Example.original("bench", (sentence,)) for sentence in sentences]
 
     def ours() -> list[list[set[str]]]:
-        # Freshly mapped vectors remember no neighbours of an earlier round.
-        strategy = TinyBert(model, Vectors.load(folder), top=TOP)
-        return [[set(position.words) for position in row] for row in strategy.propose(examples)]
+        return [[set(position.words) for position in row] for row in bench.strategy().propose(examples)]
 
     def reference() -> list[list[set[str]]]:
-        return [[found for _, found in loop.candidates(sentence)] for sentence in sentences]
+        return [[found for _, found in bench.reference.candidates(sentence)] for sentence in sentences]
 
     def same(expected: list[list[set[str]]], found: list[list[set[str]]]) -> None:
         pairs = [(a, b) for x, y in zip(expected, found, strict=True) for a, b in zip(x, y, strict=True) if b]
@@ -247,18 +219,10 @@ def offline_vs_live_epoch(bench: Bench) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute on two cores")
-    parser.add_argument("--model", help="folder of a masked language model; default: random weights of MiniLM's shape")
-    parser.add_argument("--vectors", help="file of word vectors; default: random")
-    parser.add_argument("--sentences", help="text file, a sentence a line; default: made up")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    disable_progress_bar()
+    settings = read_arguments(__doc__, "under a minute on two cores")
     comparisons = (augment_vs_reference_loop, teach_vs_bare_forward, read_vs_memcpy, offline_vs_live_epoch)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), arguments)
+        bench = Bench(Path(folder), settings)
         finish({comparison.__name__: comparison(bench) for comparison in comparisons})
 
 

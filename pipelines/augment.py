@@ -15,7 +15,7 @@ from augment.proposers import Proposers
 from augment.shard import Proposing, ShardAugmenter
 from augment.strategy import Setting, Strategy, check_strategies, load_strategy, strategy_files
 from augment.vectors import prepare
-from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
+from pipelines.engine import Engine, errors_sent_home, new_run, write_shards
 from pipelines.progress import Progress
 from pipelines.proposers import find_masked_language_model, find_vectors, fingerprints
 from pipelines.read import Scan, training_examples
@@ -93,15 +93,7 @@ class ReadRows(beam.DoFn):
 def augment_shards(pipeline: beam.Pipeline, reading: ReadRows, shards: int, stage: AugmentStage) -> None:
     """Wire the graph: rows and the list of shards, one `GroupByKey` of text, `Reshuffle`, one `ParDo`."""
     found = pipeline | "files" >> beam.Create([None], reshuffle=False) | "read" >> beam.ParDo(reading)
-    # Every shard is written, also one that no row fell into.
-    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
-    _ = (
-        (found, all_shards)
-        | beam.Flatten()
-        | beam.GroupByKey()
-        | beam.Reshuffle()
-        | "augment" >> beam.ParDo(ShardFunction(stage))
-    )
+    write_shards(pipeline, found, shards, stage)
 
 
 def augment(

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 
 from pipelines.progress import Progress
@@ -73,6 +74,19 @@ class ShardFunction(beam.DoFn):
             shard, work = self.loaded.worker.run(element)
             self.stage.log.write(shard, work, time.perf_counter() - start)
         yield shard
+
+
+def write_shards(pipeline: beam.Pipeline, found: PCollection, shards: int, stage: Stage) -> None:
+    """Gather rows by their shard, and give each shard to the stage's worker."""
+    # Every shard is written, also one that no row fell into.
+    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
+    _ = (
+        (found, all_shards)
+        | beam.Flatten()
+        | beam.GroupByKey()
+        | beam.Reshuffle()
+        | "write" >> beam.ParDo(ShardFunction(stage))
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import difflib
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import assert_never
@@ -65,27 +65,37 @@ def located_examples(
     Raises `DataError` for a missing column, for files without rows, and for the first bad row unless the configuration
     rejects them.
     """
+    wanted = [*task.texts, *(column for column in (task.label, task.protected) if column is not None)]
+    found = ((task, records_of(path, wanted, data)) for path in paths)
+    return examples_of(name, found, data, list(map(str, paths[:3])), limit)
+
+
+def examples_of(
+    name: str,
+    found: Iterable[tuple[Task, Iterator[Record | Reject]]],
+    data: Data,
+    named: Sequence[str],
+    limit: int | None,
+) -> Iterator[tuple[Record, Example] | Reject]:
+    """Make examples of the first `limit` records of files, each file's by a task of its own; `named` is how the user
+    knows the files."""
     read = 0
-    for path in paths:
-        records = with_columns(
-            path, reader_for(path, data.format, data.delimiter)(path, header=data.header), task, data
-        )
+    for task, records in found:
         for record in records:
             if limit is not None and read == limit:
                 return
             read += 1
-            found = record if isinstance(record, Reject) else example_of(name, task, record)
-            if isinstance(found, Reject) and data.on_bad_row == "fail":
-                raise found.error()
-            yield found
+            made = record if isinstance(record, Reject) else example_of(name, task, record)
+            if isinstance(made, Reject) and data.on_bad_row == "fail":
+                raise made.error()
+            yield made
     if read == 0:
-        raise DataError("rows", f"{', '.join(map(str, paths[:3]))}: none beside a header", "name files that have rows")
+        raise DataError("rows", f"{', '.join(named)}: none beside a header", "name files that have rows")
 
 
-def with_columns(path: Path, records: Iterator[Record | Reject], task: Task, data: Data) -> Iterator[Record | Reject]:
-    """Refuse a file whose first rows lack a column of the task; return all rows."""
-    wanted = [*task.texts, *(column for column in (task.label, task.protected) if column is not None)]
-    return examined(path, records, wanted, data)
+def records_of(path: Path, wanted: Sequence[str | int], data: Data) -> Iterator[Record | Reject]:
+    """Read the records of a file that has the wanted columns."""
+    return examined(path, reader_for(path, data.format, data.delimiter)(path, header=data.header), wanted, data)
 
 
 def examined(

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from augment.candidates import PREFIX as CANDIDATES
 from pipelines.families import families
+from pipelines.made_rows import rows_group
 from pipelines.mark import marks
 from pipelines.printable import Terminal, printable
 from pipelines.progress import size
-from pipelines.run import Run, rows_group
+from pipelines.run import Run
 from pipelines.verdict import label_text
 from schemas import rows
 from schemas.cache import Cache

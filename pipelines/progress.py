@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 QUIET_SECONDS = 10.0
@@ -38,6 +39,18 @@ class Progress:
         end = "\n" if done >= self.total or not self.terminal else ""
         self.stream.write(f"\r\x1b[K{line}{end}" if self.terminal else f"{line}{end}")
         self.stream.flush()
+
+
+def training_progress(name: str) -> Callable[[int, int, str], None]:
+    """Return a function that shows how far the training of an arm is."""
+    progress: list[Progress] = []
+
+    def show(done: int, total: int, note: str) -> None:
+        if not progress:
+            progress.append(Progress(f"train {name}", total, "steps"))
+        progress[0].show(done, note)
+
+    return show
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 import pkgutil
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -27,8 +27,8 @@ def reader_for(path: Path, format: str = "auto", delimiter: str = csv.COMMA) -> 
 
     The delimiter is for CSV alone: every other format has its own.
     """
-    known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
-    name = format_of(path, known) if format == "auto" else format
+    known = reader_modules()
+    name = format_of(path) if format == "auto" else format
     if name not in known:
         suffixes = ", ".join(suffix for module in known.values() for suffix in module.SUFFIXES)
         raise ConfigurationError(
@@ -41,12 +41,14 @@ def reader_for(path: Path, format: str = "auto", delimiter: str = csv.COMMA) -> 
     return known[name].records
 
 
-def format_of(path: Path, known: dict[str, ModuleType]) -> str | None:
+def format_of(path: Path) -> str | None:
     """Return the format that a file's name ends in, `.gz` aside."""
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
-    return next((name for name, module in known.items() if suffix in module.SUFFIXES), None)
+    return next((name for name, module in reader_modules().items() if suffix in module.SUFFIXES), None)
 
 
-def reader_modules() -> list[ModuleType]:
-    """Return the files of pipelines/readers, in order of name."""
-    return [import_module(f"{readers.__name__}.{found.name}") for found in pkgutil.iter_modules(readers.__path__)]
+@cache
+def reader_modules() -> dict[str, ModuleType]:
+    """Return the files of pipelines/readers, by name and in its order."""
+    names = [found.name for found in pkgutil.iter_modules(readers.__path__)]
+    return {name: import_module(f"{readers.__name__}.{name}") for name in names}

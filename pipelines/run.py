@@ -1,32 +1,28 @@
 """A run: the stages of one configuration, each of which goes on where it was."""
 
-import importlib
-import json
-import logging
-import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.corpus.proposing import proposing_of
+from pipelines.beam_module import beam_module
 from pipelines.corpus.scan import CorpusScan, scan_corpus
-from pipelines.progress import Progress
-from pipelines.proposers import absent, local_fingerprints
+from pipelines.made_rows import check_rows, rows_group
+from pipelines.notes import add_note, read_notes
+from pipelines.progress import training_progress
+from pipelines.proposers import absent
 from pipelines.read import Scan, held_out, scan
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Configuration
-from schemas.errors import ConfigurationError, DataError, IntegrityError
+from schemas.errors import DataError
 from schemas.example import Example
-from schemas.group import Group
 from schemas.manifest import Manifest
-from schemas.store import locked, resource_errors, write_text
+from schemas.store import locked, resource_errors
 
 if TYPE_CHECKING:
     from distill.arm_result import ArmResult
@@ -34,8 +30,6 @@ if TYPE_CHECKING:
     from pipelines.engine import Engine
     from schemas.checkpoint import Checkpoint
     from schemas.signal import Signal
-
-VERSIONS = ("offline-distill", "apache-beam", "torch", "transformers", "pyarrow", "numpy", "gensim")
 
 
 @dataclass(frozen=True)
@@ -102,31 +96,12 @@ class Run:
     def rows_manifest(self) -> Manifest:
         """Return the manifest of the rows.
 
-        Raises `ConfigurationError` where there are none, `IntegrityError` where they are damaged, or made from other
-        files, by other settings, or by another masked language model or other vectors.
+        Raises `ConfigurationError` where there are none, `IntegrityError` where they are not those of the data files
+        and the configuration.
         """
         group = rows_group(self.configuration)
         manifest = group.manifest()
-        if manifest.settings["read"] != self.scan.ids:
-            raise IntegrityError(
-                "the rows of the data files as they are now",
-                f"{group.path}: rows of other files, or of these before they changed",
-                "run `distill augment`: it asks only for the rows that are new",
-            )
-        for side in manifest.shards:
-            group.check_content(side)
-        made = {**manifest.settings["proposing"], **manifest.settings["drawing"]}
-        configuration = self.configuration
-        wanted = configuration.proposing | configuration.drawing | local_fingerprints(configuration.augment)
-        wanted |= proposing_of(configuration) if configuration.data.corpus else {}
-        differs = [key for key, value in wanted.items() if made.get(key) != value]
-        if differs:
-            expected, found = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (wanted, made))
-            raise IntegrityError(
-                f"rows made with {expected}, as the configuration says",
-                f"{group.path}: made with {found}",
-                "run `distill augment` with this configuration",
-            )
+        check_rows(group, manifest, self.configuration, self.scan.ids)
         return manifest
 
     def recipe(self) -> "Recipe":
@@ -235,7 +210,7 @@ class Run:
         from pipelines.page.page import write_page
 
         with resource_errors(str(path)):
-            write_page(self.configuration, report, read_notes(self.output / "run.json"))
+            write_page(self.configuration, report, read_notes(self.output))
 
     def known_identity(self) -> dict[str, Any] | None:
         """Return what the teacher's answers depend on, `None` where the teacher is not here to tell."""
@@ -256,75 +231,9 @@ class Run:
 
     def note(self, stage: str, **facts: Any) -> dict[str, Any]:
         """Write what changes from run to run, and so is part of no digest, to run.json; return all of it."""
-        path = self.output / "run.json"
-        notes = read_notes(path)
-        notes["machine"] = {"python": platform.python_version(), "system": platform.platform()}
-        notes["versions"] = {name: installed(name) for name in VERSIONS}
-        notes["configuration"] = self.configuration.model_dump(mode="json")
-        notes.setdefault("stages", {})[stage] = facts
-        write_text(path, json.dumps(notes, indent=1) + "\n")
-        return notes
+        return add_note(self.output, self.configuration, stage, facts)
 
 
 def accounting_of(manifest: Manifest) -> dict[str, int]:
     """Return what became of every row that was read, and what was made of them."""
     return {**manifest.settings["reading"], **manifest.accounting, "rows": manifest.rows}
-
-
-def read_notes(path: Path) -> dict[str, Any]:
-    """Return the notes of earlier stages; they are for people, so damaged ones are only begun anew."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
-
-
-def beam_module(name: str, verb: str | None = None) -> Any:
-    """Return a module that needs Beam, for a verb of its name or another.
-
-    Raises `ConfigurationError` where Beam is not installed.
-    """
-    try:
-        # Beam complains at import about cloud packages that nobody asked for.
-        logging.disable(logging.WARNING)
-        return importlib.import_module(f"pipelines.{name}")
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] not in ("apache_beam", "gensim"):
-            raise
-        raise ConfigurationError(
-            f"the packages that `distill {verb or name}` needs",
-            f"no module `{error.name}`",
-            "pip install 'offline-distill[pipelines]'; training from a cache needs none of them",
-        ) from None
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def training_progress(name: str) -> Any:
-    """Return a function that shows how far the training of an arm is."""
-    progress: list[Progress] = []
-
-    def show(done: int, total: int, note: str) -> None:
-        if not progress:
-            progress.append(Progress(f"train {name}", total, "steps"))
-        progress[0].show(done, note)
-
-    return show
-
-
-def installed(package: str) -> str | None:
-    """Return the version of an installed package."""
-    try:
-        return version(package)
-    except ModuleNotFoundError:
-        return None
-
-
-def rows_group(configuration: Configuration) -> Group:
-    """Return the group of rows; raises `ConfigurationError` where there is none."""
-    group = Cache(configuration.cache_path).group(rows.NAME)
-    if not group.manifest_path().exists():
-        raise ConfigurationError(
-            "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
-        )
-    return group

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.delimited import DELIMITERS
 from pipelines.lines import lines
 from pipelines.misfit import is_json_array, refuse_misfit
-from pipelines.reader import format_of, reader_for, reader_modules
+from pipelines.reader import format_of, reader_for
 from pipelines.readers.csv import COMMA
 from pipelines.record import Record, Reject
 from pipelines.sniff_header import has_header
@@ -46,8 +46,7 @@ class Format:
 
 def sniff_format(path: Path) -> Format:
     """Return the format by name, or else by content, and what it leaves open."""
-    known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
-    named = format_of(path, known)
+    named = format_of(path)
     format = Format(named or format_by_content(path), certain=named is not None)
     refuse_misfit(path, format.name)
     if format.name not in ("tsv", "csv"):

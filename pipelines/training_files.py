@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.examples import files
-from pipelines.reader import format_of, reader_modules
+from pipelines.reader import format_of
 
 SIBLINGS = {"dev": ("dev", "valid", "validation", "val", "eval"), "test": ("test", "test_labelled")}
 
@@ -34,11 +34,10 @@ class TrainingFiles:
 
 def chosen(folder: Path, found: Sequence[Path]) -> Sequence[Path]:
     """Return the files of a folder that seem to hold training rows."""
-    known = {module.__name__.rpartition(".")[2]: module for module in reader_modules()}
     plain = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    readable = [path for path in plain if format_of(path, known)] or plain or found
+    readable = [path for path in plain if format_of(path)] or plain or found
     first = next(filter(is_train, readable), readable[0])
-    alike = [path for path in readable if format_of(path, known) == format_of(first, known)]
+    alike = [path for path in readable if format_of(path) == format_of(first)]
     return list(filter(is_train, alike)) or [path for path in alike if not is_sibling(path)] or alike
 
 

@@ -102,7 +102,7 @@ class Corpus(Section):
 
 
 class Protection(Section):
-    """Words that no copy may change, beside the spans that rows bring along (`data.protected`)."""
+    """Words that no copy may change, beside the spans that rows bring along (`task.protected`)."""
 
     words: tuple[str, ...] = Field(default=(), description="in any case, accents aside")
     pattern: str | None = Field(default=None, description="regular expression, looked for in a word as written")

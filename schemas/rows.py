@@ -1,16 +1,18 @@
 """The `rows` group: texts, label and provenance of every row, originals and copies alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
+from schemas.digest import digest, ids_digest
 from schemas.example import MASKING, Change, Example, Label, Span, masks_of
-from schemas.group import ID
+from schemas.group import ID, Group
 
 NAME = "rows"
+ROWS_PER_BATCH = 4096
 
 CHANGE = pa.struct(
     [
@@ -91,6 +93,32 @@ def in_order(table: pa.Table) -> pa.Table:
     lengths = np.zeros(len(table), np.int64)
     np.add.at(lengths, compute.list_parent_indices(texts), compute.utf8_length(texts.flatten()))  # pyright: ignore[reportAttributeAccessIssue]
     return table.take(np.lexsort((table.column("id").to_numpy(), lengths))).combine_chunks()
+
+
+def write_shard(
+    group: Group,
+    shard: int,
+    label_type: pa.DataType,
+    originals: Sequence[Example],
+    grow: Callable[[pa.Table], tuple[pa.Table, Mapping[str, int]]],
+    *,
+    settings: str,
+) -> None:
+    """Write the rows that grow from a shard's originals, unless those of the same originals and settings are there.
+
+    `grow` returns the originals and their copies, and counts of them; it is asked only if there is something to write.
+    """
+    ids = ids_digest(np.array([original.id for original in originals], np.uint64))
+    input = digest([settings, ids, [original.count for original in originals]])
+    committed = group.committed(shard)
+    if committed is not None and committed.input == input:
+        return
+    grown, accounting = grow(pa.Table.from_batches([to_batch(originals, label_type)]))
+    table = in_order(grown)
+    with group.writer(shard, table.schema) as writer:
+        for batch in table.to_batches(ROWS_PER_BATCH):
+            writer.write(batch)
+        writer.commit(settings=settings, input=input, accounting=dict(accounting))
 
 
 def labels(table: pa.Table) -> list[Label]:

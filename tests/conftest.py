@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from hypothesis import settings
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -35,6 +36,10 @@ from schemas.example import Example
 
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
 disable_progress_bar()
+
+# How fast a machine is says nothing of what is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 

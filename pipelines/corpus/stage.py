@@ -1,29 +1,27 @@
 """The stage that turns a corpus into rows: documents are cut in parallel, and only numbers are shuffled."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam.utils.shared import Shared
 
-from augment.shard import ROWS_PER_BATCH, merge
+from augment.shard import merge
 from pipelines.corpus.documents import Document, documents
 from pipelines.corpus.proposing import find_tokenizer, proposing_of
 from pipelines.corpus.rows import Located, RowMaker
 from pipelines.corpus.scan import CorpusScan
 from pipelines.corpus.store import Store, build_store
 from pipelines.corpus.units import Cutter
-from pipelines.engine import Engine, ShardFunction, errors_sent_home, new_run
+from pipelines.engine import Engine, errors_sent_home, new_run, write_shards
 from pipelines.progress import Progress
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.configuration import Configuration
 from schemas.configuration import Corpus as Settings
-from schemas.digest import digest, ids_digest
+from schemas.digest import digest
 from schemas.manifest import Manifest
 from schemas.work import Work, WorkLog
 
@@ -44,18 +42,9 @@ class CorpusWorker:
         """Write one shard; `None` among the rows says only that the shard is there."""
         shard, located = element
         found, merged = merge(self.maker.row(each) for each in located if each is not None)
+        counts = {"kept": len(found), "merged": merged, "masked": sum(len(each.masks) for each in found)}
         group = self.cache.group(rows.NAME)
-        ids = ids_digest(np.array([each.id for each in found], np.uint64))
-        input = digest([self.settings, ids, [each.count for each in found]])
-        committed = group.committed(shard)
-        if committed is not None and committed.input == input:
-            return shard, Work()
-        counts = Counter(kept=len(found), merged=merged)
-        counts["masked"] = sum(len(each.masks) for each in found)
-        with group.writer(shard, rows.schema(self.label_type)) as writer:
-            for start in range(0, len(found), ROWS_PER_BATCH):
-                writer.write(rows.to_batch(found[start : start + ROWS_PER_BATCH], self.label_type))
-            writer.commit(settings=self.settings, input=input, accounting=dict(counts))
+        rows.write_shard(group, shard, self.label_type, found, lambda read: (read, counts), settings=self.settings)
         return shard, Work()
 
 
@@ -110,15 +99,7 @@ def corpus_shards(pipeline: beam.Pipeline, total: int, shards: int, stage: Corpu
         | "spread" >> beam.Reshuffle()
         | "cut" >> beam.ParDo(CutDocuments(stage, shards))
     )
-    # Every shard is written, also one that no row fell into.
-    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
-    _ = (
-        (found, all_shards)
-        | beam.Flatten()
-        | beam.GroupByKey()
-        | beam.Reshuffle()
-        | "write" >> beam.ParDo(ShardFunction(stage))
-    )
+    write_shards(pipeline, found, shards, stage)
 
 
 def make_rows(configuration: Configuration, scan: CorpusScan, limit: int | None, engine: Engine) -> Manifest:

@@ -11,6 +11,7 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import AutoTokenizer
 
+from augment.words import literal
 from schemas.errors import ModelError
 
 
@@ -37,14 +38,10 @@ class Cutter:
     @classmethod
     def load(cls, path: Path) -> "Cutter":
         """Load the tokenizer of a folder."""
-        found = getattr(AutoTokenizer.from_pretrained(path, trust_remote_code=False), "backend_tokenizer", None)
-        if found is None:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        if getattr(tokenizer, "backend_tokenizer", None) is None:
             raise ModelError("a tokenizer with offsets, of the `tokenizers` library", f"{path}: none", "name another")
-        backend = Backend.from_str(found.to_str())
-        backend.no_truncation()
-        backend.no_padding()
-        # What looks like a special token in a text is text.
-        backend.encode_special_tokens = True
+        backend = literal(tokenizer)
         alone = isinstance(backend.model, WordPiece) and isinstance(backend.pre_tokenizer, BertPreTokenizer)
         return cls(backend, alone)
 

@@ -122,7 +122,7 @@ def test_protected_words_stay(lexicon):
         assert not [change for change in copy.changes if change.original == "good"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["good", "bad", "film", "the", ",", "x-1"]), min_size=1, max_size=8), st.integers(0, 9))
 def test_spans_follow_or_go(words, seed):
     text = " ".join(words)

@@ -219,7 +219,7 @@ def test_asking_for_more_than_there_are_gives_all_others(tmp_path):
     assert alone.neighbours(["film"], 5) == {"film": []}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @example(words=31, width=1, top=1, block=1, asked=[0])
 @given(
     words=st.integers(2, 200),

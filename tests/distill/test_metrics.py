@@ -103,7 +103,7 @@ def test_resamples_are_scored_as_the_libraries_score_them(metric):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_matthews_of_counts_is_that_of_rows(pairs):
     from distill.metrics import matthews_coefficients
 

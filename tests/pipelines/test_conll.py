@@ -101,7 +101,7 @@ word = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_siz
 sentence = st.lists(st.tuples(word, st.sampled_from(TAGS)), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(found=st.lists(sentence, min_size=1, max_size=5), ending=st.sampled_from(["\n", "\r\n"]))
 def test_what_is_written_is_read(tmp_path_factory, found, ending):
     path = tmp_path_factory.mktemp("conll") / "a.conll"

@@ -140,7 +140,7 @@ def test_of_a_pair_only_the_text_that_was_changed_counts():
     assert found["teacher"]["flips"] is None
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(some.randoms())
 def test_the_order_of_families_changes_nothing(draw):
     families = many(60)

@@ -53,7 +53,7 @@ def test_an_unknown_format_is_refused(name, format):
         reader_for(Path(name), format)
 
 
-@pytest.mark.parametrize("module", reader_modules(), ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", reader_modules().values(), ids=lambda module: module.__name__)
 def test_every_file_of_the_folder_is_a_reader(module):
     assert module.SUFFIXES
     assert module.__doc__
@@ -275,7 +275,7 @@ def test_a_row_of_several_lines_with_an_invalid_byte_is_one_bad_row(tmp_path):
 
 
 @given(st.lists(st.lists(st.text(st.sampled_from('ab,"\n\r é\0')), min_size=2, max_size=2), min_size=1, max_size=6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_the_standard_library_writes_is_read_back(tmp_path, rows):
     buffer = io.StringIO(newline="")
     standard_csv.writer(buffer).writerows(rows)
@@ -285,7 +285,7 @@ def test_what_the_standard_library_writes_is_read_back(tmp_path, rows):
 
 
 @given(st.text(st.sampled_from('ab,"\n')))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_every_line_of_any_text_is_accounted_for(tmp_path, text):
     if not text:
         return

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.cache import Cache, default_shards, shard_of
@@ -9,7 +9,6 @@ ids = st.integers(0, 2**64 - 1)
 powers = st.integers(0, 16).map(lambda exponent: 1 << exponent)
 
 
-@settings(deadline=None)
 @given(ids, powers)
 def test_doubling_splits_every_shard_in_two(origin, shards):
     shard = shard_of(origin, shards)
@@ -17,14 +16,12 @@ def test_doubling_splits_every_shard_in_two(origin, shards):
     assert shard_of(origin, 2 * shards) // 2 == shard
 
 
-@settings(deadline=None)
 @given(st.lists(ids, unique=True), powers)
 def test_shards_follow_the_order_of_ids(origins, shards):
     found = [shard_of(origin, shards) for origin in sorted(origins)]
     assert found == sorted(found)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_shards_are_a_power_of_two_with_enough_originals_each(originals):
     shards = default_shards(originals)

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -13,7 +13,6 @@ LARGEST = float(np.finfo(np.float16).max)
 numbers = arrays.arrays(np.float32, st.integers(0, 50), elements=st.floats(-LARGEST, LARGEST, width=32))
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_the_error_is_no_larger_than_said(values):
     for codec in Codec:
@@ -25,7 +24,6 @@ def test_the_error_is_no_larger_than_said(values):
         assert (error <= bound).all()
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_what_was_kept_once_is_kept_exactly(values):
     for codec in Codec:
@@ -33,7 +31,6 @@ def test_what_was_kept_once_is_kept_exactly(values):
         np.testing.assert_array_equal(codec.keep(kept.astype(np.float32)), kept)
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_arrow_keeps_the_bits(values):
     for codec in Codec:

@@ -198,14 +198,14 @@ def test_a_limited_run_has_folders_of_its_own(tmp_path):
 
 
 @given(st.text(max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 def test_no_text_is_anything_but_a_configuration_or_refused(tmp_path, text):
     with suppress(ConfigurationError):
         load(tmp_path, GOOD + text)
 
 
 @given(st.text(max_size=30))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 def test_no_override_is_anything_but_a_value_or_refused(tmp_path, text):
     for override in (f"seed={text}", f"train.dials={text}", text):
         with suppress(ConfigurationError):

@@ -3,7 +3,7 @@ import sys
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import rows
@@ -20,7 +20,6 @@ GOLDEN = {
 }
 
 
-@settings(deadline=None)
 @given(st.text(), texts, labels)
 def test_an_id_is_64_bits_of_content(name, texts, label):
     one, two = (Example.original(name, texts, label) for _ in range(2))
@@ -29,7 +28,6 @@ def test_an_id_is_64_bits_of_content(name, texts, label):
     assert 0 <= one.id < 2**64
 
 
-@settings(deadline=None)
 @given(texts, texts, labels, labels)
 def test_ids_differ_where_rows_do(some, others, label, other):
     rows_differ = (some, label) != (others, other)
@@ -83,7 +81,6 @@ def test_a_copy_keeps_what_it_is_a_copy_of():
     assert copy.id != original.copy(("a good film",), strategy="other", draw=3, changes=()).id
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -141,7 +138,6 @@ def test_changes_that_mask_nothing_leave_the_id_alone():
 spans = st.builds(Span, st.just(0), st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 12))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

@@ -54,7 +54,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=4), max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 def test_rows_come_back_as_they_were(tmp_path, batches):
     group = Group(tmp_path / "any")
     side = write_shard(group, 0, batches)

@@ -2,7 +2,7 @@ import math
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -64,14 +64,12 @@ def test_true_and_false_are_names():
     assert classification(("false", "true")).read_label(True) == 1
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2))
 def test_a_name_and_its_index_are_the_same_label(index):
     task = classification()
     assert task.read_label(NAMES[index]) == task.read_label(index) == task.read_label(str(index)) == index
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_read_as_it_was_written(number):
     task = regression()
@@ -156,7 +154,6 @@ def test_what_is_no_set_of_labels_is_refused(field):
         topics().read_label(field)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 2)).flatmap(lambda chosen: st.permutations(sorted(chosen))))
 def test_a_set_of_labels_reads_the_same_as_list_and_as_text(order):
     names = [NAMES[index] for index in order]

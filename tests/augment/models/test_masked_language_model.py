@@ -98,7 +98,7 @@ def test_equal_requests_are_asked_once(model):
     assert found[: len(asked)] == found[len(asked) :]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(order=st.permutations(range(5)), batch_tokens=st.integers(1, 300), context=st.sampled_from(["pair", "single"]))
 def test_batches_hold_each_request_once_under_the_budget(model, order, batch_tokens, context):
     asked = requests(model, [TEXTS[i] for i in order])

@@ -93,7 +93,7 @@ def test_rows_fit_and_are_parts_of_their_documents(tmp_path, cutter, segments, m
             assert row.texts[change.text][change.start : change.end] == change.original
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TEXT, min_size=2, max_size=4, unique=True), pieces=st.integers(8, 20), paired=st.booleans())
 def test_rows_of_any_text_fit(tmp_path_factory, cutter, texts, pieces, paired):
     folder = tmp_path_factory.mktemp("any")

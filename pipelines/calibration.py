@@ -1,0 +1,106 @@
+"""Calibration: a small sample of rows and the teacher as workers load it, by which a plan knows what rows cost."""
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill.batch import Batch
+from distill.encoder import Encoder, load_model
+from distill.tokens import Encoded, Tokenizer
+from pipelines.corpus.sample import CorpusSample, corpus_sample
+from pipelines.corpus.scan import CorpusScan
+from pipelines.read import first_examples
+from pipelines.run import Run
+from schemas.checkpoint import Checkpoint
+from schemas.example import Example
+from schemas.signal import Signal
+
+SAMPLE = 64
+ROWS_PER_BATCH = 16
+
+
+class Calibration:
+    """Loads and reads what it is asked for, once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.configuration = run.configuration
+        self.kind = run.configuration.task.kind
+
+    @cached_property
+    def corpus(self) -> CorpusSample | None:
+        """What is known of the rows of a corpus, `None` where the data are rows."""
+        scan = self.run.scan
+        if isinstance(scan, CorpusScan):
+            return corpus_sample(self.configuration, scan, self.run.limit, SAMPLE)
+        return None
+
+    @cached_property
+    def sample(self) -> list[Example]:
+        """Rows from the head of the data."""
+        if self.corpus:
+            return self.corpus.examples
+        assert not isinstance(self.run.scan, CorpusScan)
+        return first_examples(self.configuration, self.run.scan, SAMPLE)
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The teacher, or the model it is to be made from, which costs the same."""
+        return Checkpoint.find(self.configuration.base_teacher or self.configuration.teacher)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The teacher as workers load it."""
+        if self.configuration.base_teacher is None:
+            return Encoder.load(self.checkpoint, self.configuration.task)
+        model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
+        return Encoder(model.eval(), self.kind)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The teacher's tokenizer."""
+        return Tokenizer.load(self.checkpoint, self.configuration.teach.max_length)
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The sample's tokens."""
+        return self.tokenizer.encode_rows(self.sample)
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The sample as the teacher reads it, rows of similar length together."""
+        parts = (self.encoded.input_ids, self.encoded.token_type_ids)
+        ids, segments = ([np.array(row) for row in part] for part in parts)
+        by_length = np.argsort([len(row) for row in ids], kind="stable")
+        return [
+            Batch.of(rows, [ids[i] for i in rows], [segments[i] for i in rows], padding=self.tokenizer.padding)
+            for rows in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
+        ]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row of the sample."""
+        return np.concatenate([batch.lengths for batch in self.batches])
+
+    @property
+    def text_bytes(self) -> float:
+        """Bytes of a row's texts."""
+        return sum(len(text.encode()) for example in self.sample for text in example.texts) / len(self.sample)
+
+    def forward_seconds(self, signals: set[Signal]) -> float:
+        """Time the teacher on the sample, after a warm-up; return the seconds a row takes."""
+        with torch.inference_mode():
+            self.encoder.read(self.batches[0], signals)
+            seconds, _ = timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])
+        return seconds / len(self.sample)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds something took, and what it gave."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result

@@ -1,0 +1,256 @@
+"""The planner: finds out what is done, what would be done and what that costs."""
+
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from distill.needs import identity_of, wanted_groups
+from distill.recipe import Recipe, load_recipe
+from distill.student import student_shape
+from distill.teach import settings_of
+from pipelines.beam_module import beam_module
+from pipelines.calibration import Calibration, timed
+from pipelines.corpus.scan import CorpusScan
+from pipelines.plan import Line, Plan
+from pipelines.progress import size
+from pipelines.run import Run
+from schemas import rows, tokens
+from schemas.answers import Answers
+from schemas.cache import Cache
+from schemas.checkpoint import Checkpoint
+from schemas.errors import ConfigurationError, IntegrityError
+from schemas.example import Example
+from schemas.signal import Signal, answer_of, hidden
+from schemas.store import existing_parent
+
+if TYPE_CHECKING:
+    from augment.candidates import Positions
+    from augment.strategy import Grown, Strategy
+
+DONE, TO_DO = "done", "to do"
+BYTES_AROUND_ANSWERS = 24
+"""Id, status and list offset of a row; what stands around a record batch vanishes beside it."""
+BYTES_AROUND_TEXT = 100
+BYTES_PER_CANDIDATE = 14
+BYTES_PER_TOKEN = 5
+BYTES_PER_STORED_CHARACTER = 3.5
+"""Of a corpus's store: the text, where its words stand and how many pieces they have."""
+
+
+class Planner:
+    """Asks the models for a small sample of rows and extrapolates; writes nothing but rejects."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.configuration = run.configuration
+        self.calibration = Calibration(run)
+        self.cache = Cache(run.configuration.cache_path)
+        self.workers = run.configuration.workers.count or cores()
+        self.kind = run.configuration.task.kind
+        self.copies = 0
+        self.warnings: list[str] = []
+
+    def plan(self) -> Plan:
+        """Return the plan of all stages."""
+        accounting = self.run.scan.accounting()
+        torch.set_num_threads(self.configuration.workers.threads)
+        augmentation, teaching = self.augmentation(), self.teaching()
+        torch.set_num_threads(cores())
+        making = [self.fine_tuning()] if self.configuration.base_teacher else []
+        lines = [augmentation, *making, teaching, self.training()]
+        needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
+        if needed > free:
+            self.warnings.append(
+                f"the cache needs about {size(needed)} and {self.cache.path} has {size(free)} free: "
+                "lower augment.copies, or set teach.codec=f16 or train.teacher=live"
+            )
+        return Plan(accounting, lines, self.warnings)
+
+    # What is extrapolated from
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The configured recipe."""
+        settings = self.configuration.train
+        student = student_shape(self.configuration.student, self.calibration.checkpoint, self.configuration.task)
+        return load_recipe(settings.recipe, student, self.calibration.encoder.shape, settings.dials)
+
+    @property
+    def kept(self) -> int:
+        """Distinct rows read, or made of a corpus."""
+        if self.calibration.corpus:
+            done = self.rows_state() == DONE
+            return self.cache.group(rows.NAME).manifest().accounting["kept"] if done else self.calibration.corpus.rows
+        return self.run.scan.kept
+
+    @property
+    def cheap(self) -> set[Signal]:
+        """What takes a model's forward pass and no more."""
+        return {hidden(self.calibration.encoder.shape.layers)} if self.calibration.corpus else {answer_of(self.kind)}
+
+    @property
+    def grown(self) -> int:
+        """Rows after augmentation."""
+        return self.kept + self.copies
+
+    # Stages
+
+    def rows_state(self) -> str:
+        """Whether the rows are there, are others, or are still to be made."""
+        try:
+            self.run.rows_manifest()
+        except ConfigurationError:
+            return TO_DO
+        except IntegrityError:
+            return "of other rows or settings: renewed"
+        return DONE
+
+    def answers_state(self, answers: Answers, identity: dict[str, Any]) -> bool:
+        """Whether a group holds this teacher's answers for just the rows that are there."""
+        group, found = self.cache.group(answers.name), self.cache.group(rows.NAME)
+        if not group.manifest_path().exists() or self.rows_state() != DONE:
+            return False
+        manifest = group.manifest()
+        same = [side.ids for side in manifest.shards] == [side.ids for side in found.manifest().shards]
+        return same and manifest.settings == settings_of(answers, identity)
+
+    def made_teacher(self) -> Checkpoint:
+        """The teacher whose answers are wanted: for one that is to be made, the one of an earlier run if there is."""
+        folder = self.run.output / "teacher"
+        made = self.configuration.base_teacher and (folder / "result.json").exists()
+        return Checkpoint.find(str(folder)) if made else self.calibration.checkpoint
+
+    def augmentation(self) -> Line:
+        """Propose words for the sample and draw its copies."""
+        text, state = self.calibration.text_bytes, self.rows_state()
+        if state == DONE:
+            manifest = self.cache.group(rows.NAME).manifest()
+            self.copies = manifest.rows - manifest.accounting["kept"]
+            work = f"{manifest.accounting['kept']:,} rows, {self.copies:,} copies"
+            return Line("augment", work, 0.0, 0.0, state)
+        if self.calibration.corpus:
+            assert isinstance(self.run.scan, CorpusScan)
+            space = self.kept * (text + BYTES_AROUND_TEXT) + self.run.scan.characters * BYTES_PER_STORED_CHARACTER
+            work = f"about {self.kept:,} rows of {self.run.scan.characters:,} characters"
+            return Line("augment", work, space, self.calibration.corpus.seconds, state)
+        if not self.configuration.augment.copies:
+            return Line("augment", f"{self.kept:,} rows, no copies", self.kept * (text + BYTES_AROUND_TEXT), 0.0, state)
+        stage = beam_module("augment").make_stage(self.configuration, self.cache)
+        sample = self.calibration.sample
+        share = self.kept / len(sample)
+        seconds = words = 0.0
+        for strategy in map(stage.strategy, stage.candidates):
+            list(strategy.grow(sample[:4], strategy.propose(sample[:4])))
+            spent, (positions, grown) = timed(partial(propose_and_grow, strategy, sample))
+            seconds += spent
+            self.copies += round(sum(len(copies) for copies, _ in grown) * share)
+            words += sum(map(len, positions)) * share
+        space = self.grown * (text + BYTES_AROUND_TEXT)
+        space += words * self.configuration.augment.candidates * BYTES_PER_CANDIDATE
+        work = f"{self.kept:,} rows, {words:,.0f} words to propose for, about {self.copies:,} copies"
+        return Line("augment", work, space, seconds * share / self.workers, state)
+
+    def fine_tuning(self) -> Line:
+        """Make the teacher, on the rows that were read."""
+        settings = self.configuration.fine_tuning
+        labelled = self.kept - self.run.scan.accounting().get("unlabelled", 0)
+        steps = math.ceil(settings.epochs * labelled / settings.batch)
+        seconds = 3 * self.calibration.forward_seconds({answer_of(self.kind)}) * settings.batch * steps
+        state = DONE if (self.run.output / "teacher" / "result.json").exists() else TO_DO
+        seconds = 0.0 if state == DONE else seconds
+        return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)
+
+    def teaching(self) -> Line:
+        """Ask the teacher for the sample, with all signals that the recipe needs."""
+        signals = self.run.signals(self.recipe)
+        identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
+        groups = self.groups(signals, identity)
+        if cut := self.calibration.encoded.cut:
+            looked_at = len(self.calibration.sample)
+            self.warnings.append(f"{cut} of {looked_at} rows looked at are cut at `teach.max_length`")
+        pieces = self.grown * self.calibration.lengths.mean()
+        space = pieces * BYTES_PER_TOKEN
+        left = [answers for answers in groups if not self.answers_state(answers, identity)]
+        for answers in left:
+            numbers = answers.size(self.calibration.lengths).mean() * len(answers.signals)
+            space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
+        if not groups:
+            self.say_why_live(identity)
+            done = self.rows_state() == DONE and self.has_tokens()
+            work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
+            return Line("teach", work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
+        names = ", ".join(answers.name for answers in groups)
+        work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
+        if not left:
+            return Line("teach", work, 0.0, 0.0, DONE)
+        seconds = self.calibration.forward_seconds(signals) * self.grown / self.workers
+        begun = any(self.cache.group(answers.name).path.exists() for answers in left)
+        state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
+        return Line("teach", work, space, seconds, state)
+
+    def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
+        """Return the groups that would hold what the teacher says."""
+        shape, codec = self.calibration.encoder.shape, self.configuration.teach.codec
+        return wanted_groups(self.cache, signals, shape, codec, identity)
+
+    def has_tokens(self) -> bool:
+        """Whether the token ids of just the rows that are there are there, too."""
+        name = tokens.name(self.calibration.checkpoint.tokenizer_fingerprint, self.configuration.teach.max_length)
+        group, found = self.cache.group(name), self.cache.group(rows.NAME)
+        if not group.manifest_path().exists():
+            return False
+        return [side.ids for side in group.manifest().shards] == [side.ids for side in found.manifest().shards]
+
+    def say_why_live(self, identity: dict[str, Any]) -> None:
+        """Say what a cache of the answers would take."""
+        signals = {column.signal for column in self.recipe.columns}
+        groups = self.groups(signals, identity)
+        bytes = sum(
+            self.grown
+            * answers.size(self.calibration.lengths).mean()
+            * len(answers.signals)
+            * answers.codec.dtype.itemsize
+            for answers in groups
+        )
+        self.warnings.append(
+            f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
+        )
+
+    def training(self) -> Line:
+        """Take a step for three forward passes of a student, and a student for its share of the teacher's depth.
+
+        A live teacher is one pass more.
+        """
+        settings = self.configuration.train
+        steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
+        student = student_shape(self.configuration.student, self.calibration.checkpoint, self.configuration.task)
+        depth = student.layers / self.calibration.encoder.shape.layers
+        passes = 3 * depth + (1 if settings.teacher == "live" else 0)
+        step = passes * self.calibration.forward_seconds(self.cheap) * settings.batch
+        arms = ["general"] if self.calibration.corpus else settings.arms
+        results = [self.run.output / "students" / arm / "result.json" for arm in arms]
+        left = sum(not path.exists() for path in results)
+        work = f"{len(arms)} students, {steps:,} steps of {settings.batch} rows each"
+        done = f"{len(results) - left} of {len(results)} trained before"
+        return Line("train", work, 0.0, step * steps * left, done)
+
+
+def propose_and_grow(strategy: "Strategy", sample: Sequence[Example]) -> "tuple[list[Positions], list[Grown]]":
+    """Return what a strategy proposes for rows, and their copies."""
+    positions = strategy.propose(sample)
+    return positions, list(strategy.grow(sample, positions))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def free_bytes(cache: Cache) -> int:
+    """Return the bytes free where a cache lies or will lie."""
+    return shutil.disk_usage(existing_parent(cache.path)).free
