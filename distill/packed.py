@@ -1,23 +1,94 @@
 """Reading a group of a teacher's answers: slices over memory maps into one reused packed buffer."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from mmap import mmap
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from schemas.answers import Answers, Status
+from schemas.answers import SCALES, Answers, Status, failures
 from schemas.errors import IntegrityError
 from schemas.group import Group
 from schemas.signal import Signal
 
 
-@dataclass(frozen=True)
-class MappedShard:
-    """The numbers of one mapped shard, where each row's begin, and which rows have an answer."""
+class Packed(NamedTuple):
+    """[signals, numbers] of some rows, one row after another, and [signals, scales] where the codec scales."""
 
-    values: np.ndarray
+    numbers: np.ndarray
+    scales: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.numbers.nbytes + (0 if self.scales is None else self.scales.nbytes)
+
+
+@dataclass(frozen=True)
+class MappedColumn:
+    """The numbers of a mapped shard, and where each row's begin."""
+
+    numbers: np.ndarray
     addresses: list[int]
-    kept: np.ndarray
+
+
+@dataclass
+class PackedColumn:
+    """A column of numbers, `sizes` numbers a row and signal, and the buffer that rows of it are copied into."""
+
+    name: str
+    dtype: np.dtype
+    sizes: np.ndarray
+    mapped: dict[int, MappedColumn] = field(default_factory=dict)
+    buffer: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.buffer = np.empty(0, self.dtype)
+
+    def pack(self, rows: np.ndarray, places: Sequence[tuple[int, int]], positions: list[int]) -> np.ndarray:
+        """Return [positions, numbers] of some rows, known by shard and place there, as a view of the buffer."""
+        sizes = self.sizes[rows]
+        ends = np.cumsum(sizes).tolist()
+        total = ends[-1]
+        if self.buffer.size < len(positions) * total:
+            self.buffer = np.empty(len(positions) * total, self.dtype)
+        packed = self.buffer[: len(positions) * total].reshape(len(positions), total)
+        # Neighbouring layers of a row lie end to end, so a run of them is one copy.
+        first, count = positions[0], len(positions)
+        adjacent = positions == list(range(first, first + count))
+        for (shard, row), size, end in zip(places, sizes.tolist(), ends, strict=True):
+            mapped = self.mapped[shard]
+            numbers, address = mapped.numbers, mapped.addresses[row]
+            if adjacent:
+                start = address + first * size
+                packed[:, end - size : end] = numbers[start : start + count * size].reshape(count, size)
+                continue
+            for i, position in enumerate(positions):
+                start = address + position * size
+                packed[i, end - size : end] = numbers[start : start + size]
+        return packed
+
+    def map(self, shard: int, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
+        """Map a shard's column; return how many numbers each row has.
+
+        Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
+        """
+        base = pa.py_buffer(view).address
+        addresses, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for batch in batches:
+            column = batch.column(self.name)
+            offsets = column.offsets.to_numpy()
+            buffer = column.values.buffers()[1]
+            if buffer and not 0 <= buffer.address - base <= len(view) - buffer.size:
+                raise ValueError("compressed")
+            addresses.append((buffer.address - base) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1])
+            counts.append(np.diff(offsets))
+        # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
+        numbers = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
+        self.mapped[shard] = MappedColumn(numbers, np.concatenate(addresses).tolist())
+        return np.concatenate(counts)
 
 
 class PackedReader:
@@ -34,73 +105,47 @@ class PackedReader:
         self.starts = np.concatenate([[0], np.cumsum([side.rows for side in manifest.shards])]).astype(np.int64)
         if self.starts[-1] != len(lengths):
             raise IntegrityError(f"{len(lengths):,} rows", f"{group.path}: {self.starts[-1]:,}", group.remedy)
-        self.failed = manifest.accounting.get("not_finite", 0)
-        self.sizes = self.answers.size(lengths)
+        self.failed = failures(manifest.accounting)
         self.position = {signal: i for i, signal in enumerate(self.answers.signals)}
-        self.mapped: dict[int, MappedShard] = {}
-        self.buffer = np.empty(0, self.answers.codec.dtype)
+        self.kept_in: dict[int, np.ndarray] = {}
+        codec = self.answers.codec
+        self.columns = [PackedColumn(self.answers.family.value, codec.dtype, self.answers.size(lengths))]
+        if codec.scales:
+            self.columns.append(PackedColumn(SCALES, np.dtype("<f2"), self.answers.vectors(lengths)))
 
-    def read(self, rows: np.ndarray, signals: tuple[Signal, ...]) -> np.ndarray:
-        """Return [signals, numbers]: each signal's numbers of the rows, one after another.
+    def read(self, rows: np.ndarray, signals: tuple[Signal, ...]) -> Packed:
+        """Return each signal's numbers of the rows, one after another.
 
-        The array is a view of a buffer that the next call overwrites.
+        The arrays are views of buffers that the next call overwrites.
         """
-        sizes = self.sizes[rows]
-        ends = np.cumsum(sizes).tolist()
-        total = ends[-1]
-        if self.buffer.size < len(signals) * total:
-            self.buffer = np.empty(len(signals) * total, self.answers.codec.dtype)
-        packed = self.buffer[: len(signals) * total].reshape(len(signals), total)
-        positions = [self.position[signal] for signal in signals]
-        # Neighbouring layers of a row lie end to end, so a run of them is one copy.
-        first, count = positions[0], len(positions)
-        adjacent = positions == list(range(first, first + count))
         shards = np.searchsorted(self.starts, rows, side="right") - 1
-        local = (rows - self.starts[shards]).tolist()
-        for shard, row, size, end in zip(shards.tolist(), local, sizes.tolist(), ends, strict=True):
-            mapped = self.mapped.get(shard) or self.open(shard)
-            values, address = mapped.values, mapped.addresses[row]
-            if adjacent:
-                start = address + first * size
-                packed[:, end - size : end] = values[start : start + count * size].reshape(count, size)
-                continue
-            for i, position in enumerate(positions):
-                start = address + position * size
-                packed[i, end - size : end] = values[start : start + size]
-        return packed
+        places = list(zip(shards.tolist(), (rows - self.starts[shards]).tolist(), strict=True))
+        for shard in set(shards.tolist()) - self.kept_in.keys():
+            self.open(shard)
+        positions = [self.position[signal] for signal in signals]
+        return Packed(*(column.pack(rows, places, positions) for column in self.columns))
 
     def kept(self) -> np.ndarray:
         """Return which rows have an answer; opens every shard only where some row has none."""
         if not self.failed:
             return np.ones(int(self.starts[-1]), bool)
-        shards = range(len(self.shards))
-        return np.concatenate([(self.mapped.get(shard) or self.open(shard)).kept for shard in shards])
+        for shard in set(range(len(self.shards))) - self.kept_in.keys():
+            self.open(shard)
+        return np.concatenate([self.kept_in[shard] for shard in range(len(self.shards))])
 
-    def open(self, shard: int) -> MappedShard:
+    def open(self, shard: int) -> None:
         """Check and map a shard."""
         side = self.shards[shard]
         view, batches = self.group.open_shard(side, self.answers.schema)
-        base = pa.py_buffer(view).address
-        itemsize = self.answers.codec.dtype.itemsize
-        addresses, counts, kept = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
-        for batch in batches:
-            column = batch.column(self.answers.family.value)
-            offsets = column.offsets.to_numpy()
-            values = column.values.buffers()[1]
-            if values and not 0 <= values.address - base <= len(view) - values.size:
-                # Compressed buffers are unpacked elsewhere; nothing of ours writes them.
-                raise IntegrityError("uncompressed columns", f"{self.group.path / side.file}", self.group.remedy)
-            first = (values.address - base) // itemsize if values else 0
-            addresses.append(first + offsets[:-1])
-            counts.append(np.diff(offsets))
-            kept.append(batch.column("status").to_numpy() == Status.KEPT)
-        usable = np.concatenate(kept)
-        sizes = self.sizes[self.starts[shard] : self.starts[shard + 1]] * len(self.answers.signals)
-        if not np.array_equal(np.concatenate(counts), np.where(usable, sizes, 0)):
-            raise IntegrityError(
-                "as many numbers a row as its tokens ask for", f"{self.group.path / side.file}", self.group.remedy
-            )
-        # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
-        numbers = np.frombuffer(view, self.answers.codec.dtype, len(view) // itemsize)
-        self.mapped[shard] = MappedShard(numbers, np.concatenate(addresses).tolist(), usable)
-        return self.mapped[shard]
+        kept = np.concatenate([np.empty(0, bool), *(b.column("status").to_numpy() == Status.KEPT for b in batches)])
+        rows = slice(self.starts[shard], self.starts[shard + 1])
+        for column in self.columns:
+            try:
+                found = column.map(shard, view, batches)
+            except ValueError:
+                where = f"{self.group.path / side.file}: compressed"
+                raise IntegrityError("uncompressed columns", where, self.group.remedy) from None
+            if not np.array_equal(found, np.where(kept, column.sizes[rows] * len(self.answers.signals), 0)):
+                where = f"{self.group.path / side.file}: another number"
+                raise IntegrityError("as many numbers a row as its tokens ask for", where, self.group.remedy)
+        self.kept_in[shard] = kept

@@ -1,11 +1,13 @@
 """Teaching one shard: tokenise its rows, ask the teacher once, keep what it said."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from distill.batch import Batch
@@ -15,6 +17,8 @@ from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
 from schemas.cache import Cache
+from schemas.codec import Kept
+from schemas.codec_error import Error
 from schemas.digest import digest
 from schemas.group import Group, ShardWriter
 from schemas.manifest import SideFile
@@ -25,6 +29,9 @@ from schemas.work import Work
 
 TOKEN_SETTINGS = ("tokenizer", "max_length")
 """Of what a teacher's answers depend on, the part that token ids do."""
+
+NOTHING = Kept(np.empty((0, 0)), np.empty(0, np.float16))
+"""What is kept of a row without a usable answer."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +84,22 @@ class ShardTeacher:
         asked = np.logical_or.reduce([~np.isin(rows.ids, each) for each in places])
         with ExitStack() as stack:
             writers = [stack.enter_context(self.group(answers).writer(shard, answers.schema)) for answers in todo]
-            failed = [0] * len(todo)
+            counts: list[Counter[Status]] = [Counter() for _ in todo]
+            for writer, earlier in zip(writers, known, strict=True):
+                for column, error in earlier.errors.items():
+                    writer.note_error(column, error)
             for block in self.blocks(rows.lengths):
                 # All groups are asked for, also those that are there: what is captured decides which kernels run,
                 # and an interrupted shard is to go on to the same bits.
                 spoken = self.ask(rows, block[asked[block]], self.groups)
                 for i, answers in enumerate(todo):
-                    failed[i] += write_block(writers[i], answers, rows, block, asked, spoken, known[i])
-            for answers, writer, failures in zip(todo, writers, failed, strict=True):
+                    counts[i] += write_block(writers[i], answers, rows, block, asked, spoken, known[i])
+            for answers, writer, found in zip(todo, writers, counts, strict=True):
+                failures = {state.name.lower(): found[state] for state in Status if state is not Status.KEPT}
                 writer.commit(
                     settings=digest(settings_of(answers, self.identity)),
                     input=input_of(settings_of(answers, self.identity), side),
-                    accounting={"rows": len(rows.ids), "not_finite": failures},
+                    accounting={"rows": len(rows.ids), **failures},
                 )
         return Work(asked=int(asked.sum()), copied=int((~asked).sum()))
 
@@ -152,38 +163,32 @@ class ShardTeacher:
 
 @dataclass(frozen=True)
 class KnownAnswers:
-    """Answers of an earlier shard, by row id: where each row's numbers lie."""
+    """Answers of an earlier shard: where each row is, by id, all that was kept, and what that had cost."""
 
     places: dict[int, tuple[int, int]]
-    values: tuple[np.ndarray, ...]
-    offsets: tuple[np.ndarray, ...]
-    status: tuple[np.ndarray, ...]
+    batches: tuple[pa.RecordBatch, ...]
+    errors: Mapping[str, Error]
 
     @classmethod
     def of(cls, group: Group, shard: int, settings: dict[str, Any]) -> "KnownAnswers":
         """Read the committed shard, if it was written with the same settings."""
         side = group.committed(shard)
         if side is None or side.settings != digest(settings):
-            return cls({}, (), (), ())
+            return cls({}, (), {})
         _, batches = group.open_shard(side)
         places = {
             row_id: (i, row)
             for i, batch in enumerate(batches)
             for row, row_id in enumerate(batch.column("id").to_pylist())
         }
-        columns = [batch.column(batch.num_columns - 1) for batch in batches]
-        return cls(
-            places,
-            tuple(column.values.to_numpy() for column in columns),
-            tuple(column.offsets.to_numpy() for column in columns),
-            tuple(batch.column("status").to_numpy() for batch in batches),
-        )
+        return cls(places, tuple(batches), side.errors)
 
-    def get(self, row_id: int) -> tuple[np.ndarray, int]:
-        """Return a row's numbers and status."""
+    def get(self, row_id: int) -> tuple[Kept, Status]:
+        """Return what was kept of a row, and its status."""
         batch, row = self.places[row_id]
-        start, end = self.offsets[batch][row : row + 2]
-        return self.values[batch][start:end], int(self.status[batch][row])
+        status, *columns = self.batches[batch].columns[1:]
+        numbers, *scales = (column[row].values.to_numpy() for column in columns)
+        return Kept(numbers, scales[0] if scales else NOTHING.scales), Status(status[row].as_py())
 
 
 def write_block(
@@ -194,31 +199,39 @@ def write_block(
     asked: np.ndarray,
     spoken: dict[Signal, np.ndarray],
     known: KnownAnswers,
-) -> int:
-    """Write the answers for a block of rows, asked or known; return how many rows have none.
+) -> Counter[Status]:
+    """Write the answers for a block of rows, asked or known; return how many rows have which status.
 
     A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
     """
-    sizes = answers.size(rows.lengths[block])
-    parts: list[np.ndarray] = []
-    status: list[int] = []
+    lengths = rows.lengths[block]
+    parts: list[Kept] = []
+    status: list[Status] = []
     start = 0
-    for row, size in zip(block.tolist(), sizes.tolist(), strict=True):
+    for row, length, size in zip(block.tolist(), lengths.tolist(), answers.size(lengths).tolist(), strict=True):
         if not asked[row]:
-            numbers, state = known.get(int(rows.ids[row]))
+            kept, state = known.get(int(rows.ids[row]))
         else:
             layers = [spoken[signal][start : start + size] for signal in answers.signals]
             start += size
-            try:
-                numbers, state = answers.codec.keep(np.concatenate(layers)), Status.KEPT
-            except OverflowError:
-                numbers, state = np.empty(0, answers.codec.dtype), Status.NOT_FINITE
-        parts.append(numbers)
-        status.append(int(state))
-    values = np.concatenate(parts)
-    writer.note_range(answers.family.value, values)
-    writer.write(answers.to_batch(rows.ids[block], status, values, np.array([len(part) for part in parts])))
-    return sum(state != Status.KEPT for state in status)
+            kept, error, state = keep(answers, layers, length)
+            writer.note_error(answers.family.value, error)
+        if state is Status.KEPT:
+            writer.note_range(answers.family.value, answers.widen(kept, length))
+        parts.append(kept)
+        status.append(state)
+    writer.write(answers.to_batch(rows.ids[block], status, parts))
+    return Counter(status)
+
+
+def keep(answers: Answers, layers: Sequence[np.ndarray], length: int) -> tuple[Kept, Error, Status]:
+    """Return what is kept of a row's layers, what the codec costs, and the row's status."""
+    if not all(np.isfinite(layer).all() for layer in layers):
+        return NOTHING, Error(), Status.NOT_FINITE
+    try:
+        return *answers.keep(layers, length), Status.KEPT
+    except OverflowError:
+        return NOTHING, Error(), Status.OVERFLOW
 
 
 def token_settings(identity: dict[str, Any], *, masked: bool) -> dict[str, Any]:

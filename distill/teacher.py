@@ -1,15 +1,18 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol, assert_never, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distill.batch import Batch
 from distill.encoder import Answers, Encoder
-from distill.packed import PackedReader
+from distill.packed import Packed, PackedReader
+from schemas.answers import Answers as Group
+from schemas.codec import Codec
 from schemas.errors import IntegrityError
 from schemas.signal import Family, Signal
 
@@ -53,17 +56,39 @@ class CachedTeacher:
             if signal not in self.readers:
                 raise IntegrityError(f"a group that holds `{signal}`", "none", "run `distill teach`")
             by_reader.setdefault(self.readers[signal], []).append(signal)
-        device = batch.input_ids.device
         answers: Answers = {}
         for reader, wanted in by_reader.items():
-            numbers = reader.read(batch.rows, tuple(wanted))
-            for signal, packed in zip(wanted, torch.from_numpy(numbers).to(device).float(), strict=True):
-                answers[signal] = shaped(packed, signal.family, reader.answers.width)
+            packed = reader.read(batch.rows, tuple(wanted))
+            for signal, numbers in zip(wanted, widened(packed, reader.answers, batch, wanted), strict=True):
+                answers[signal] = shaped(numbers, signal.family, reader.answers.width)
         return answers
 
     def kept(self, signals: Collection[Signal]) -> np.ndarray:
         """Return which rows have answers for all of the signals."""
         return np.logical_and.reduce([self.readers[signal].kept() for signal in signals])
+
+
+def widened(
+    packed: Packed, answers: Group, batch: Batch, signals: Sequence[Signal]
+) -> Float[Tensor, "signals numbers"]:
+    """Move what was kept to the batch's device and widen it there, as `Answers.widen` does on the host."""
+    device = batch.input_ids.device
+    numbers = torch.from_numpy(packed.numbers).to(device)
+    if answers.codec is Codec.BF16:
+        numbers = numbers.view(torch.bfloat16)
+    numbers = numbers.float()
+    if packed.scales is None:
+        return numbers
+    scales = torch.from_numpy(packed.scales).to(device).float()
+    if answers.family is Family.ATTENTION:
+        sizes = torch.from_numpy(np.repeat(batch.lengths, batch.lengths * answers.width)).to(device)
+        return numbers * scales.repeat_interleave(sizes, dim=1)
+    vectors = numbers.view(len(signals), -1, answers.width) * scales[..., None]
+    if answers.affine:
+        places = [answers.signals.index(signal) for signal in signals]
+        means, deviations = (torch.from_numpy(each[places]).to(device) for each in answers.affine.arrays)
+        vectors = vectors * deviations + means
+    return vectors.flatten(1)
 
 
 def shaped(packed: Tensor, family: Family, width: int) -> Tensor:

@@ -1,12 +1,13 @@
 """The teach stage: every shard of rows is put to the teacher once; no row crosses a shuffle."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
+from distill.calibrate import calibrated
 from distill.encoder import Encoder
 from distill.needs import identity_of, wanted_groups
 from distill.shape import ModelShape
@@ -15,7 +16,7 @@ from distill.tokens import Tokenizer
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
 from schemas import tokens
-from schemas.answers import Answers
+from schemas.answers import Answers, failures
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration, Teaching
@@ -102,6 +103,9 @@ def teach(
         masked=masked,
         log=log,
     )
+    if any(answers.wants_affine for answers in groups):
+        groups = calibrated(stage.load().teacher, rows.shards)
+        stage = replace(stage, groups=groups)
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
     ids = (token_group, token_settings(identity, masked=masked))
     left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
@@ -145,10 +149,10 @@ def publish(
     failed = rows = 0
     for answers in groups:
         manifest = cache.group(answers.name).publish_manifest(settings_of(answers, identity), shards)
-        failed, rows = max(failed, manifest.accounting.get("not_finite", 0)), manifest.rows
+        failed, rows = max(failed, failures(manifest.accounting)), manifest.rows
     if failed > teaching.max_failed * rows:
         raise QualityError(
             f"at most {teaching.max_failed:.2%} of the rows without a finite answer that fits `{teaching.codec}`",
             f"{failed:,} of {rows:,}",
-            "set teach.codec=f32, or raise teach.max_failed to train without those rows",
+            "set teach.codec=bf16 or f32, or raise teach.max_failed to train without those rows",
         )

@@ -1,14 +1,17 @@
 """Groups of a teacher's answers: one tensor family, layer-major in one column, ragged, never padded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, assert_never
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float
 
-from schemas.codec import Codec
+from schemas.affine import Affine
+from schemas.codec import Codec, Kept
+from schemas.codec_error import Error
 from schemas.group import ID
 from schemas.signal import Family, Signal, attention_scores, hidden, logits, token_logits
 
@@ -18,6 +21,8 @@ AXES = {
     Family.HIDDEN: "layers,tokens,width",
     Family.ATTENTION: "layers,heads,tokens,tokens",
 }
+SCALES = "scales"
+"""Name of the column of scales, one a vector, where the codec has any."""
 
 
 class Status(IntEnum):
@@ -25,6 +30,12 @@ class Status(IntEnum):
 
     KEPT = 0
     NOT_FINITE = 1
+    OVERFLOW = 2
+
+
+def failures(accounting: Mapping[str, int]) -> int:
+    """Return how many rows have no usable answer."""
+    return sum(accounting.get(state.name.lower(), 0) for state in Status if state is not Status.KEPT)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,9 @@ class Answers:
     """What one group of a teacher holds.
 
     `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `classes`,
-    `l * classes`, `layers * l * width` or `layers * heads * l * l` numbers.
+    `l * classes`, `layers * l * width` or `layers * heads * l * l` numbers. Vectors, which a codec may scale one by
+    one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden states are moved
+    and divided by before they are scaled.
     """
 
     teacher: str
@@ -40,6 +53,7 @@ class Answers:
     layers: tuple[int, ...]
     width: int
     codec: Codec
+    affine: Affine | None = None
 
     @property
     def name(self) -> str:
@@ -62,6 +76,11 @@ class Answers:
             case _:
                 assert_never(self.family)
 
+    @property
+    def wants_affine(self) -> bool:
+        """Whether an affine map is still to be measured."""
+        return self.affine is None and self.codec.scales and self.family is Family.HIDDEN
+
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
         match self.family:
@@ -73,6 +92,37 @@ class Answers:
                 return lengths * lengths * self.width
             case _:
                 assert_never(self.family)
+
+    def vectors(self, lengths: np.ndarray) -> np.ndarray:
+        """Return how many vectors one layer of a row has, for rows of so many tokens."""
+        match self.family:
+            case Family.LOGITS:
+                return np.ones_like(lengths)
+            case Family.TOKEN_LOGITS | Family.HIDDEN:
+                return lengths
+            case Family.ATTENTION:
+                return lengths * self.width
+            case _:
+                assert_never(self.family)
+
+    def keep(self, layers: Sequence[Float[np.ndarray, " numbers"]], length: int) -> tuple[Kept, Error]:
+        """Turn a row's numbers, layer by layer, into what is kept, and measure what that costs.
+
+        Raises `OverflowError` where they do not fit.
+        """
+        vectors = int(self.vectors(np.array([length]))[0])
+        values = np.stack(layers).reshape(len(layers) * vectors, -1)
+        moved = self.affine.move(values) if self.affine else values
+        kept = self.codec.keep(moved)
+        if self.codec is Codec.F32:
+            return kept, Error()
+        return kept, Error.between(values, self.widen(kept, length))
+
+    def widen(self, kept: Kept, length: int) -> Float[np.ndarray, "vectors numbers"]:
+        """Return what was kept of a row as float32 numbers."""
+        vectors = int(self.vectors(np.array([length]))[0]) * len(self.signals)
+        moved = self.codec.widen(Kept(kept.numbers.reshape(vectors, -1), kept.scales))
+        return self.affine.back(moved) if self.affine else moved
 
     @property
     def schema(self) -> pa.Schema:
@@ -86,14 +136,16 @@ class Answers:
         if self.family is Family.ATTENTION:
             metadata["distill.semantics"] = "scores before softmax, divided by the root of the head width"
         values = pa.field(self.family.value, pa.large_list(self.codec.arrow), nullable=False, metadata=metadata)
-        return pa.schema([ID, pa.field("status", pa.int8(), nullable=False), values])
+        scales = [pa.field(SCALES, pa.large_list(pa.float16()), nullable=False)] if self.codec.scales else []
+        return pa.schema([ID, pa.field("status", pa.int8(), nullable=False), values, *scales])
 
-    def to_batch(self, ids: np.ndarray, status: Sequence[int], values: np.ndarray, sizes: np.ndarray) -> pa.RecordBatch:
-        """Turn the flat numbers of rows, `sizes` numbers each, into a record batch."""
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        column = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, self.codec.arrow))
-        arrays = [pa.array(ids.astype(np.uint64)), pa.array(status, pa.int8()), column]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+    def to_batch(self, ids: np.ndarray, status: Sequence[int], kept: Sequence[Kept]) -> pa.RecordBatch:
+        """Turn what is kept of rows into a record batch."""
+        columns = [pa.array(ids.astype(np.uint64)), pa.array(status, pa.int8())]
+        columns.append(ragged([each.numbers.ravel() for each in kept], self.codec.arrow))
+        if self.codec.scales:
+            columns.append(ragged([each.scales for each in kept], pa.float16()))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def settings(self) -> dict[str, Any]:
         """Return what a manifest says of the group."""
@@ -103,6 +155,7 @@ class Answers:
             "layers": list(self.layers),
             "width": self.width,
             "codec": self.codec.value,
+            **({"affine": self.affine.settings()} if self.affine else {}),
         }
 
     @classmethod
@@ -114,4 +167,11 @@ class Answers:
             layers=tuple(settings["layers"]),
             width=settings["width"],
             codec=Codec(settings["codec"]),
+            affine=Affine(**settings["affine"]) if "affine" in settings else None,
         )
+
+
+def ragged(rows: Sequence[np.ndarray], kind: pa.DataType) -> pa.LargeListArray:
+    """Put the numbers of rows end to end in a column."""
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows), kind))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
 from schemas.errors import IntegrityError
 from schemas.manifest import Manifest, SideFile
@@ -31,6 +32,7 @@ class ShardWriter:
         self.temporary = temporary_beside(group.path / f"{shard:05d}.arrow")
         self.ids: list[np.ndarray] = [np.empty(0, np.uint64)]
         self.ranges: dict[str, tuple[float, float]] = {}
+        self.errors: dict[str, Error] = {}
         self.sink = pa.OSFile(str(self.temporary), "wb")
         self.stream = pa.ipc.new_stream(self.sink, schema)
 
@@ -58,6 +60,11 @@ class ShardWriter:
             low, high = self.ranges.get(column, (math.inf, -math.inf))
             self.ranges[column] = (min(low, float(values.min())), max(high, float(values.max())))
 
+    def note_error(self, column: str, error: Error) -> None:
+        """Add what the codec of a column cost with the numbers that were just written."""
+        if error.energy:
+            self.errors[column] = self.errors.get(column, Error()) + error
+
     def commit(self, *, settings: str, input: str, accounting: dict[str, int]) -> SideFile:
         """Publish the data file, then the side file, which is the commit; return the side file."""
         self.close()
@@ -77,6 +84,7 @@ class ShardWriter:
             ids=ids_digest(ids),
             accounting=accounting,
             ranges=self.ranges,
+            errors=self.errors,
         ).seal()
         side.write(self.group.side_path(self.shard))
         return side

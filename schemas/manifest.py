@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from schemas.codec_error import Error
 from schemas.digest import digest
 from schemas.errors import IntegrityError
 from schemas.store import stored_text, write_text
@@ -61,7 +62,7 @@ class SideFile(Sealed):
 
     `settings` is the digest of what the content depends on beside the rows: a later shard with the same may copy rows
     from this one. `input` adds the rows themselves. `ids` is the digest of the row ids in order; `ranges` gives the
-    smallest and largest number kept, per column.
+    smallest and largest number kept, per column, `errors` what its codec cost.
     """
 
     shard: Count
@@ -74,6 +75,7 @@ class SideFile(Sealed):
     ids: Hash
     accounting: dict[str, Count] = {}
     ranges: dict[str, tuple[float, float]] = {}
+    errors: dict[str, Error] = {}
 
 
 class Manifest(Sealed):
@@ -114,4 +116,13 @@ class Manifest(Sealed):
             for column, (low, high) in shard.ranges.items():
                 seen = merged.get(column, (math.inf, -math.inf))
                 merged[column] = (min(seen[0], low), max(seen[1], high))
+        return merged
+
+    @property
+    def errors(self) -> dict[str, Error]:
+        """What the codecs of columns cost, over all shards."""
+        merged: dict[str, Error] = {}
+        for shard in self.shards:
+            for column, error in shard.errors.items():
+                merged[column] = merged.get(column, Error()) + error
         return merged

@@ -6,6 +6,7 @@ import torch
 from conftest import originals, write_rows
 from safetensors.torch import load_file, save_file
 
+from distill.calibrate import calibrated
 from distill.encoder import Encoder
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
 from distill.packed import PackedReader
@@ -44,7 +45,10 @@ def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=25
     identity = identity_of(checkpoint, teaching, threads=1)
     encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model, TASK.kind)
     groups = tuple(wanted_groups(cache, signals, encoder.shape, codec, identity))
-    return ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
+    teacher = ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
+    teacher = replace(teacher, groups=calibrated(teacher, cache.group(rows_group.NAME).manifest().shards))
+    encoder.rows = 0
+    return teacher
 
 
 def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
@@ -76,7 +80,9 @@ def checkpoint(teacher_folder):
     return Checkpoint.find(str(teacher_folder))
 
 
-@pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3)])
+@pytest.mark.parametrize(
+    ("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3), (Codec.BF16, 2e-2), (Codec.INT8, 5e-2)]
+)
 def test_cached_answers_equal_live_ones(cache, checkpoint, codec, tolerance):
     teacher, asked, _ = teach(cache, checkpoint, codec=codec)
     assert asked == teacher.encoder.rows == 40
@@ -180,8 +186,8 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
         )
     sizes = [side.rows for side in manifests[Family.HIDDEN].shards]
     odd = sum(size // 2 for size in sizes)
-    assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": odd}
-    assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0}
+    assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd}
+    assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0}
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
     assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
     assert cached.kept([logits()]).all()
@@ -203,9 +209,8 @@ def test_a_crafted_shard_with_other_sizes_is_refused(cache, checkpoint):
     table = group.read_shard(side)
     with group.writer(0, answers.schema) as writer:
         ids = table.column("id").to_numpy()
-        sizes = np.full(len(ids), 7)
-        values = np.zeros(7 * len(ids), np.float32)
-        writer.write(answers.to_batch(ids, [Status.KEPT] * len(ids), values, sizes))
+        seven = answers.codec.keep(np.zeros((1, 7), np.float32))
+        writer.write(answers.to_batch(ids, [Status.KEPT] * len(ids), [seven] * len(ids)))
         writer.commit(settings=side.settings, input=side.input, accounting={})
     group.publish_manifest(settings_of(answers, teacher.identity), SHARDS)
     rows, cached = opened(cache, checkpoint, teacher)
@@ -222,6 +227,6 @@ def test_shards_are_opened_when_first_wanted(cache, checkpoint):
     teacher, *_ = teach(cache, checkpoint)
     rows, cached = opened(cache, checkpoint, teacher)
     reader: PackedReader = cached.readers[hidden(2)]
-    assert not reader.mapped
+    assert not reader.kept_in
     cached.answer(rows.batch(np.array([0])), {hidden(2)})
-    assert list(reader.mapped) == [0]
+    assert list(reader.kept_in) == [0]
