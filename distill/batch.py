@@ -60,6 +60,11 @@ class Batch:
         """Return the vectors of real tokens, row after row."""
         return values[self.mask] if self.is_padded else values.flatten(0, 1)
 
+    def mean(self, values: Float[Tensor, "rows length width"]) -> Float[Tensor, "rows width"]:
+        """Return the mean over each row's real tokens."""
+        lengths = torch.as_tensor(self.lengths, device=values.device).unsqueeze(1)
+        return (values * self.mask.unsqueeze(2)).sum(1) / lengths
+
     def at_words(self, values: Float[Tensor, "tokens width"]) -> Float[Tensor, "words width"]:
         """Return what packed vectors are at the first pieces of words."""
         assert self.first_pieces is not None, "only rows of a token classification have words"

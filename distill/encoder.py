@@ -1,7 +1,8 @@
 """Encoders: any BERT-like classifier of rows or of tokens, teacher or student, read by the same signals."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -10,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from distill.attention import IMPLEMENTATION, capture_scores
+from distill.attention import IMPLEMENTATION, capture
 from distill.batch import Batch
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
-from schemas.signal import Family, Signal, layers_of
+from schemas.signal import Family, Signal
 from schemas.task import Kind, Task, Unit, unit_of
 
 Answers = dict[Signal, Float[Tensor, "..."]]
@@ -67,28 +68,60 @@ class Encoder:
     def read(self, batch: Batch, signals: Collection[Signal]) -> Answers:
         """Run the model once and return the signals, packed.
 
-        Logits are [rows, classes], those of tokens [tokens, classes], hidden states [tokens, width], attention scores
-        flat: row after row, heads one after another, length times length numbers each. All are float32.
+        What a row has once is [rows, width], what a token has [tokens, width], or classes for width; attention scores
+        and relations are flat: row after row, heads one after another, length times length numbers each. All are
+        float32. Raises `ModelError` for what the model does not have.
         """
-        wanted = frozenset(signals)
-        hidden_layers = layers_of(wanted, Family.HIDDEN)
-        with capture_scores(layers_of(wanted, Family.ATTENTION)) as scores:
-            output = self.model(**self.inputs(batch), output_hidden_states=bool(hidden_layers))
+        layered = any(signal.family in (Family.HIDDEN, Family.FIRST, Family.MEAN) for signal in signals)
+        with capture(signals) as pairs, self.pooler_output() as pooled:
+            output = self.model(**self.inputs(batch), output_hidden_states=layered)
         answers: Answers = {}
-        for signal in wanted:
+        for signal in frozenset(signals):
+            states = output.hidden_states[signal.layer or 0] if layered else torch.empty(0)
             match signal.family:
                 case Family.LOGITS:
                     found = output.logits
                 case Family.TOKEN_LOGITS:
                     found = batch.pack_tokens(output.logits)
+                case Family.POOLED:
+                    if not pooled:
+                        raise self.has_no("pooled output")
+                    found = pooled[0]
                 case Family.HIDDEN:
-                    found = batch.pack_tokens(output.hidden_states[signal.layer])
-                case Family.ATTENTION:
-                    found = batch.pack_pairs(scores[signal.layer or 0])
+                    found = batch.pack_tokens(states)
+                case Family.FIRST:
+                    found = states[:, 0]
+                case Family.MEAN:
+                    found = batch.mean(states)
+                case Family.ATTENTION | Family.QUERY_RELATION | Family.KEY_RELATION | Family.VALUE_RELATION:
+                    found = batch.pack_pairs(pairs[signal])
                 case _:
                     assert_never(signal.family)
             answers[signal] = found.float()
         return answers
+
+    def has_no(self, what: str) -> ModelError:
+        """Return the refusal of what the model does not give."""
+        return ModelError(
+            f"a model that gives {what}",
+            f"{type(self.model).__name__} gives none",
+            "name another teacher, or a recipe without it",
+        )
+
+    @contextmanager
+    def pooler_output(self) -> Iterator[list[Tensor]]:
+        """Collect what the model's pooler makes, where it has one: a head's output does not name it."""
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            if (pooled := getattr(output, "pooler_output", None)) is not None:
+                found.append(pooled)
+
+        handle = self.model.base_model.register_forward_hook(keep)
+        try:
+            yield found
+        finally:
+            handle.remove()
 
     def inputs(self, batch: Batch) -> dict[str, Tensor | None]:
         """Return the model's arguments; no mask where nothing is padded, so that attention stays fused."""

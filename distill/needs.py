@@ -1,7 +1,7 @@
 """Needs: which groups a cache must have for a recipe, and what is wrong with those that it has."""
 
 from collections.abc import Collection
-from typing import Any, assert_never
+from typing import Any
 
 from distill.packed import PackedReader
 from distill.recipe import TEACHER
@@ -43,35 +43,21 @@ def wanted_groups(
         if left.intersection(answers.signals) and not differences(manifest, answers, codec, identity):
             groups.append(answers)
             left.difference_update(answers.signals)
-    for family in Family:
-        if any(signal.family is family for signal in left):
-            layers = layers_of(frozenset(left), family)
-            groups.append(Answers(TEACHER, family, layers, width_of(family, shape), codec_of(family, codec)))
+    for family, heads in sorted({(signal.family, signal.heads or 0) for signal in left}, key=order):
+        own = frozenset(signal for signal in left if (signal.family, signal.heads or 0) == (family, heads))
+        width = heads or getattr(shape, family.width)
+        groups.append(Answers(TEACHER, family, layers_of(own, family), width, codec_of(family, codec)))
     return groups
 
 
-def width_of(family: Family, shape: ModelShape) -> int:
-    """Return how many numbers a model gives at a place: classes, width or heads."""
-    match family:
-        case Family.LOGITS | Family.TOKEN_LOGITS:
-            return shape.classes
-        case Family.HIDDEN:
-            return shape.width
-        case Family.ATTENTION:
-            return shape.heads
-        case _:
-            assert_never(family)
+def order(kind: tuple[Family, int]) -> tuple[int, int]:
+    """Return a sort key: families in the order of their list."""
+    return list(Family).index(kind[0]), kind[1]
 
 
 def codec_of(family: Family, configured: Codec) -> Codec:
-    """Return the codec of a family: logits are few and always f32, the others as configured."""
-    match family:
-        case Family.LOGITS | Family.TOKEN_LOGITS:
-            return Codec.F32
-        case Family.HIDDEN | Family.ATTENTION:
-            return configured
-        case _:
-            assert_never(family)
+    """Return the codec of a family: what is few is always f32, the others as configured."""
+    return Codec.F32 if family.exact else configured
 
 
 def teacher_groups(cache: Cache) -> list[tuple[Manifest, Answers]]:

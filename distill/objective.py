@@ -41,7 +41,7 @@ class Objective(nn.Module):
         signal = compared(signals[term.student], term.student, batch)
         if term.project is None:
             return signal
-        assert term.student.family is Family.HIDDEN
+        assert term.student.family.width == "width"
         return self.projections[term.project](signal).float()
 
     def target(self, term: Term, batch: Batch, answers: Answers, labels: Tensor | None) -> Tensor:

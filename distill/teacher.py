@@ -1,7 +1,7 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
 from collections.abc import Collection, Sequence
-from typing import Protocol, assert_never, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ def widened(
     if packed.scales is None:
         return numbers
     scales = torch.from_numpy(packed.scales).to(device).float()
-    if answers.family is Family.ATTENTION:
+    if answers.family.at == "tokens":
         sizes = torch.from_numpy(np.repeat(batch.lengths, batch.lengths * answers.width)).to(device)
         return numbers * scales.repeat_interleave(sizes, dim=1)
     vectors = numbers.view(len(signals), -1, answers.width) * scales[..., None]
@@ -93,10 +93,4 @@ def widened(
 
 def shaped(packed: Tensor, family: Family, width: int) -> Tensor:
     """Return a signal's numbers in the shape in which an encoder gives them."""
-    match family:
-        case Family.LOGITS | Family.TOKEN_LOGITS | Family.HIDDEN:
-            return packed.view(-1, width)
-        case Family.ATTENTION:
-            return packed
-        case _:
-            assert_never(family)
+    return packed if family.at == "tokens" else packed.view(-1, width)

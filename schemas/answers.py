@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +13,8 @@ from schemas.affine import Affine
 from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
 from schemas.group import ID
-from schemas.signal import Family, Signal, attention_scores, hidden, logits, token_logits
+from schemas.signal import RELATIONS, Family, Signal
 
-AXES = {
-    Family.LOGITS: "classes",
-    Family.TOKEN_LOGITS: "tokens,classes",
-    Family.HIDDEN: "layers,tokens,width",
-    Family.ATTENTION: "layers,heads,tokens,tokens",
-}
 SCALES = "scales"
 """Name of the column of scales, one a vector, where the codec has any."""
 
@@ -42,8 +36,8 @@ def failures(accounting: Mapping[str, int]) -> int:
 class Answers:
     """What one group of a teacher holds.
 
-    `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `classes`,
-    `l * classes`, `layers * l * width` or `layers * heads * l * l` numbers. Vectors, which a codec may scale one by
+    `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `width` numbers a
+    layer, `l * width` at tokens, `width * l * l` at pairs of them. Vectors, which a codec may scale one by
     one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden states are moved
     and divided by before they are scaled.
     """
@@ -58,23 +52,19 @@ class Answers:
     @property
     def name(self) -> str:
         """Name of the group, such as `teacher.hidden.0-3-6.f16`."""
+        family = f"{self.family.value}-{self.width}" if self.heads else self.family.value
         layers = ("-".join(map(str, self.layers)),) if self.layers else ()
-        return ".".join((self.teacher, self.family.value, *layers, self.codec.value))
+        return ".".join((self.teacher, family, *layers, self.codec.value))
+
+    @property
+    def heads(self) -> int | None:
+        """Into how many heads relations are cut; `None` for all else."""
+        return self.width if self.family in RELATIONS else None
 
     @property
     def signals(self) -> tuple[Signal, ...]:
         """Signals of the group, in the order in which they are kept."""
-        match self.family:
-            case Family.LOGITS:
-                return (logits(),)
-            case Family.TOKEN_LOGITS:
-                return (token_logits(),)
-            case Family.HIDDEN:
-                return tuple(hidden(layer) for layer in self.layers)
-            case Family.ATTENTION:
-                return tuple(attention_scores(layer) for layer in self.layers)
-            case _:
-                assert_never(self.family)
+        return tuple(Signal(self.family, layer, self.heads) for layer in self.layers or (None,))
 
     @property
     def wants_affine(self) -> bool:
@@ -83,27 +73,11 @@ class Answers:
 
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
-        match self.family:
-            case Family.LOGITS:
-                return np.full_like(lengths, self.width)
-            case Family.TOKEN_LOGITS | Family.HIDDEN:
-                return lengths * self.width
-            case Family.ATTENTION:
-                return lengths * lengths * self.width
-            case _:
-                assert_never(self.family)
+        return self.vectors(lengths) * (lengths if self.family.at == "tokens" else self.width)
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
-        match self.family:
-            case Family.LOGITS:
-                return np.ones_like(lengths)
-            case Family.TOKEN_LOGITS | Family.HIDDEN:
-                return lengths
-            case Family.ATTENTION:
-                return lengths * self.width
-            case _:
-                assert_never(self.family)
+        return {"row": np.ones_like(lengths), "token": lengths, "tokens": lengths * self.width}[self.family.at]
 
     def keep(self, layers: Sequence[Float[np.ndarray, " numbers"]], length: int) -> tuple[Kept, Error]:
         """Turn a row's numbers, layer by layer, into what is kept, and measure what that costs.
@@ -128,12 +102,12 @@ class Answers:
     def schema(self) -> pa.Schema:
         """Columns of the group; plain lists with metadata of our own, so that any Arrow reader opens them."""
         metadata = {
-            "distill.axes": AXES[self.family],
+            "distill.axes": self.family.axes,
             "distill.layers": ",".join(map(str, self.layers)),
             "distill.width": str(self.width),
             "distill.codec": self.codec.value,
         }
-        if self.family is Family.ATTENTION:
+        if self.family.at == "tokens":
             metadata["distill.semantics"] = "scores before softmax, divided by the root of the head width"
         values = pa.field(self.family.value, pa.large_list(self.codec.arrow), nullable=False, metadata=metadata)
         scales = [pa.field(SCALES, pa.large_list(pa.float16()), nullable=False)] if self.codec.scales else []

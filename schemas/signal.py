@@ -2,18 +2,48 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Literal, assert_never
 
 from schemas.task import NO_ANSWERS, Kind, Unit, unit_of
 
 
 class Family(StrEnum):
-    """Signals of one tensor family share a group of the cache."""
+    """A kind of tensor; signals of one family share a group of the cache.
 
-    LOGITS = "logits"
-    TOKEN_LOGITS = "token_logits"
-    HIDDEN = "hidden"
-    ATTENTION = "attention"
+    `at` says where there are numbers: one vector a `row`, one a `token`, or for every pair of `tokens`. `width` says
+    how many numbers there are, by a field of a model's shape. `exact` ones are so few that they are always kept in f32.
+    """
+
+    at: str
+    width: str
+    exact: bool
+
+    LOGITS = "logits", "row", "classes", True
+    TOKEN_LOGITS = "token_logits", "token", "classes", True
+    FIRST = "first", "row", "width", True
+    MEAN = "mean", "row", "width", True
+    POOLED = "pooled", "row", "width", True
+    HIDDEN = "hidden", "token", "width", False
+    ATTENTION = "attention", "tokens", "heads", False
+    QUERY_RELATION = "query_relation", "tokens", "heads", False
+    KEY_RELATION = "key_relation", "tokens", "heads", False
+    VALUE_RELATION = "value_relation", "tokens", "heads", False
+
+    def __new__(cls, value: str, at: str, width: str, exact: bool) -> "Family":
+        """Make a member that is its name and knows its shape."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.at, member.width, member.exact = at, width, exact
+        return member
+
+    @property
+    def axes(self) -> str:
+        """What a row's numbers count, outermost first."""
+        inner = {"row": self.width, "token": f"tokens,{self.width}", "tokens": f"{self.width},tokens,tokens"}[self.at]
+        return inner if self.width == "classes" or self is Family.POOLED else f"layers,{inner}"
+
+
+RELATIONS = (Family.QUERY_RELATION, Family.KEY_RELATION, Family.VALUE_RELATION)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -21,15 +51,21 @@ class Signal:
     """One thing that can be read off an encoder, teacher or student alike.
 
     `layer` 0 is the embedding output, blocks count from 1, so that hidden states and attention share one layer map.
-    `at` says where in the row: the whole `row`, every `token`, every pair of `tokens`.
+    `heads` is into how many heads a relation is cut, whatever the model has.
     """
 
     family: Family
     layer: int | None = None
-    at: str = "row"
+    heads: int | None = None
 
     def __str__(self) -> str:
-        return self.family.value if self.layer is None else f"{self.family.value}.{self.layer}"
+        heads = f"-{self.heads}" if self.heads else ""
+        return f"{self.family.value}{heads}" + ("" if self.layer is None else f".{self.layer}")
+
+    @property
+    def at(self) -> str:
+        """Where in a row there are numbers: the whole `row`, every `token`, every pair of `tokens`."""
+        return self.family.at
 
     @property
     def is_answer(self) -> bool:
@@ -55,7 +91,7 @@ def logits() -> Signal:
 
 def token_logits() -> Signal:
     """Return the signal of a token classifier's outputs before softmax, `classes` numbers at every token."""
-    return Signal(Family.TOKEN_LOGITS, at="token")
+    return Signal(Family.TOKEN_LOGITS)
 
 
 def answer_of(kind: Kind) -> Signal:
@@ -72,14 +108,29 @@ def answer_of(kind: Kind) -> Signal:
             assert_never(unit)
 
 
-def hidden(layer: int) -> Signal:
-    """Return the signal of a layer's output at every token, `width` numbers each."""
-    return Signal(Family.HIDDEN, layer, "token")
+def hidden(layer: int, at: Literal["token", "first", "mean"] = "token") -> Signal:
+    """Return the signal of a layer's output, `width` numbers: at every token, at the first, or their mean."""
+    return Signal({"token": Family.HIDDEN, "first": Family.FIRST, "mean": Family.MEAN}[at], layer)
+
+
+def pooled() -> Signal:
+    """Return the signal of what a model's pooler makes of the last layer, `width` numbers a row."""
+    return Signal(Family.POOLED)
 
 
 def attention_scores(layer: int) -> Signal:
     """Return the signal of a block's attention **before** softmax, `heads` numbers for every pair of tokens."""
-    return Signal(Family.ATTENTION, layer, "tokens")
+    return Signal(Family.ATTENTION, layer)
+
+
+def relation(layer: int, of: Literal["query", "key", "value"], heads: int) -> Signal:
+    """Return the signal of how a block's queries, keys or values relate, `heads` numbers for every pair of tokens.
+
+    The vectors of all heads are cut anew into `heads` of width d each; a relation is their product by the root of d,
+    **before** softmax (MiniLMv2: Wang et al., 2021, section 3.1; values with the model's own heads: MiniLM, 2020).
+    """
+    families = {"query": Family.QUERY_RELATION, "key": Family.KEY_RELATION, "value": Family.VALUE_RELATION}
+    return Signal(families[of], layer, heads)
 
 
 def layers_of(signals: frozenset[Signal], family: Family) -> tuple[int, ...]:

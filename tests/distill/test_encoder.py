@@ -2,14 +2,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import configuration, save
-from transformers import AutoModel, BertForSequenceClassification
+from transformers import (
+    AutoModel,
+    BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
 
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.tokens import Tokenizer
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
-from schemas.signal import attention_scores, hidden, logits
+from schemas.signal import attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
@@ -51,10 +56,56 @@ def test_signals_equal_what_transformers_gives(teacher_folder):
         assert at == read[attention_scores(block)].numel()
 
 
+def test_a_row_as_a_whole_is_its_first_token_their_mean_or_the_pooled_output(teacher_folder):
+    checkpoint = Checkpoint.find(str(teacher_folder))
+    encoder, batch = Encoder.load(checkpoint, TASK), batch_of(Tokenizer.load(checkpoint, 32))
+    plain = AutoModel.from_pretrained(teacher_folder, attn_implementation="eager").eval()
+    with torch.no_grad():
+        read = encoder.read(batch, [hidden(3, "first"), hidden(3, "mean"), pooled()])
+        expected = plain(batch.input_ids, attention_mask=batch.mask.long(), output_hidden_states=True)
+    states = expected.hidden_states[3]
+    torch.testing.assert_close(read[hidden(3, "first")], states[:, 0])
+    means = torch.stack([row[:length].mean(0) for row, length in zip(states, batch.lengths.tolist(), strict=True)])
+    torch.testing.assert_close(read[hidden(3, "mean")], means)
+    torch.testing.assert_close(read[pooled()], expected.pooler_output)
+
+
+@pytest.mark.parametrize("of", ["query", "key", "value"])
+@pytest.mark.parametrize("heads", [2, 4, 8])
+def test_relations_are_products_of_a_blocks_projections(teacher_folder, of, heads):
+    checkpoint = Checkpoint.find(str(teacher_folder))
+    encoder, batch = Encoder.load(checkpoint, TASK), batch_of(Tokenizer.load(checkpoint, 32))
+    block = 2
+    with torch.no_grad():
+        read = encoder.read(batch, [relation(block, of, heads), hidden(block - 1)])
+        states = getattr(encoder.model.bert.encoder.layer[block - 1].attention.self, of)(read[hidden(block - 1)])
+    found, expected = read[relation(block, of, heads)], []
+    for row in states.split(batch.lengths.tolist()):
+        cut = row.view(len(row), heads, -1)
+        expected.append(torch.einsum("ihd,jhd->hij", cut, cut).flatten() / cut.size(-1) ** 0.5)
+    torch.testing.assert_close(found, torch.cat(expected))
+
+
+def test_a_model_without_a_pooler_says_so():
+    model = DistilBertForSequenceClassification(
+        DistilBertConfig(vocab_size=9, dim=16, hidden_dim=32, n_layers=2, n_heads=2)
+    )
+    encoder = Encoder(model.eval(), TASK.kind)
+    batch = Batch.of(np.arange(1), [np.array([1, 2, 3])], [np.zeros(3)], padding=0)
+    with (
+        torch.no_grad(),
+        pytest.raises(
+            ModelError,
+            match="DistilBertForSequenceClassification gives none\nexpected: a model that gives pooled output",
+        ),
+    ):
+        encoder.read(batch, [pooled()])
+
+
 def test_a_row_reads_the_same_alone_and_padded(teacher_folder):
     checkpoint = Checkpoint.find(str(teacher_folder))
     encoder, tokenizer = Encoder.load(checkpoint, TASK), Tokenizer.load(checkpoint, 32)
-    signals = [logits(), hidden(4), attention_scores(2)]
+    signals = [logits(), hidden(4), hidden(2, "mean"), pooled(), attention_scores(2), relation(1, "value", 2)]
     with torch.no_grad():
         together = encoder.read(batch_of(tokenizer), signals)
         alone = [encoder.read(batch_of(tokenizer, [texts]), signals) for texts in TEXTS]

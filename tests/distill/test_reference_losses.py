@@ -64,11 +64,11 @@ def padded_tokens(batch: Batch, model: Encoder, layer: int) -> torch.Tensor:
 
 def padded_scores(batch: Batch, model: Encoder, block: int) -> torch.Tensor:
     """The reference's padded scores: padded keys count as zero, padded queries as they come."""
-    from distill.attention import capture_scores
+    from distill.attention import capture
 
-    with capture_scores((block,)) as scores:
+    with capture([attention_scores(block)]) as scores:
         model.model(input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.mask.long())
-    return torch.where(batch.mask[:, None, None, :], scores[block], 0.0)
+    return torch.where(batch.mask[:, None, None, :], scores[attention_scores(block)], 0.0)
 
 
 def batch_of(facts: dict, tensors: dict) -> Batch:

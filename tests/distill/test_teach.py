@@ -22,11 +22,12 @@ from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
 from schemas.errors import IntegrityError
-from schemas.signal import Family, attention_scores, hidden, logits
+from schemas.signal import Family, attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
 SIGNALS = frozenset({logits(), hidden(0), hidden(2), hidden(4), attention_scores(2), attention_scores(4)})
+MORE = frozenset({hidden(3, "first"), hidden(3, "mean"), pooled(), relation(2, "query", 2), relation(4, "value", 8)})
 SHARDS = 2
 
 
@@ -84,15 +85,16 @@ def checkpoint(teacher_folder):
     ("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3), (Codec.BF16, 2e-2), (Codec.INT8, 5e-2)]
 )
 def test_cached_answers_equal_live_ones(cache, checkpoint, codec, tolerance):
-    teacher, asked, _ = teach(cache, checkpoint, codec=codec)
+    signals = SIGNALS | MORE
+    teacher, asked, _ = teach(cache, checkpoint, signals, codec)
     assert asked == teacher.encoder.rows == 40
-    rows, cached = opened(cache, checkpoint, teacher)
+    rows, cached = opened(cache, checkpoint, teacher, signals)
     live = LiveTeacher(teacher.encoder)
     for some in np.random.default_rng(0).permutation(40).reshape(5, 8):
         batch = rows.batch(some)
-        expected = live.answer(batch, SIGNALS)
-        found = cached.answer(batch, SIGNALS)
-        for signal in SIGNALS:
+        expected = live.answer(batch, signals)
+        found = cached.answer(batch, signals)
+        for signal in signals:
             torch.testing.assert_close(found[signal], expected[signal], rtol=tolerance, atol=tolerance)
 
 
@@ -191,6 +193,36 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
     assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
     assert cached.kept([logits()]).all()
+
+
+@pytest.mark.parametrize("codec", [Codec.F32, Codec.F16, Codec.BF16, Codec.INT8])
+def test_the_manifest_says_what_the_codec_cost(cache, checkpoint, codec):
+    """What is measured while writing is what a live teacher is missed by."""
+    teacher, *_ = teach(cache, checkpoint, codec=codec)
+    rows, cached = opened(cache, checkpoint, teacher)
+    batch = rows.batch(np.arange(40))
+    live = LiveTeacher(teacher.encoder).answer(batch, SIGNALS)
+    for answers in teacher.groups:
+        errors = cache.group(answers.name).manifest().errors
+        if answers.codec is Codec.F32:
+            assert errors == {}
+            continue
+        expected = torch.cat([live[signal].flatten() for signal in answers.signals])
+        missed = torch.cat([cached.answer(batch, {signal})[signal].flatten() for signal in answers.signals]) - expected
+        (error,) = errors.values()
+        assert error.relative == pytest.approx(float(missed.norm() / expected.norm()), rel=0.02)
+        assert error.largest == pytest.approx(float(missed.abs().max()), rel=0.02)
+        assert error.relative < {Codec.F16: 3e-4, Codec.BF16: 3e-3, Codec.INT8: 1e-2}[codec]
+
+
+def test_grown_shards_keep_what_their_codec_cost(cache, checkpoint):
+    teach(cache, checkpoint, codec=Codec.F16)
+    (before,) = cache.group("teacher.hidden.0-2-4.f16").manifest().errors.values()
+    write_rows(cache, originals(50), SHARDS)
+    teach(cache, checkpoint, codec=Codec.F16)
+    (after,) = cache.group("teacher.hidden.0-2-4.f16").manifest().errors.values()
+    assert before.squares < after.squares
+    assert before.relative == pytest.approx(after.relative, rel=0.2)
 
 
 def test_the_statistics_say_what_was_kept(cache, checkpoint):
