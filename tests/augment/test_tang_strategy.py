@@ -61,7 +61,7 @@ def test_a_mask_leaves_the_text_as_it_is():
         assert copy.texts == undone(copy)
         for change in copy.changes:
             assert copy.texts[change.text][change.start : change.end] == change.original
-            assert "[MASK]" not in copy.texts
+            assert "[MASK]" not in copy.texts[change.text]
 
 
 def test_an_n_gram_is_one_to_five_words():
@@ -115,6 +115,22 @@ def test_a_copy_with_every_word_changed_is_left_out():
     assert not grown(strategy(mask=1.0, n_gram=0.0), ROWS[0])
 
 
+def test_something_is_left_of_an_n_gram():
+    """Also where the words outside it were not masked."""
+    for example in ROWS:
+        for copy in grown(strategy(mask=0.6, n_gram=1.0), example):
+            for text in {change.text for change in copy.changes}:
+                masked = [change for change in copy.changes if change.text == text and change.source == MASK]
+                words = [word for word in tang.plain_words(copy.texts[text]) if any(map(str.isalnum, word.text))]
+                assert len(masked) < len(words)
+
+
+def test_an_edited_tagger_is_another_one(lexicon, tmp_path, monkeypatch):
+    (tmp_path / "own_tags.py").write_text("def tag(words): return ['word' for _ in words]")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert tang.files(lexicon=str(lexicon), tagger="own_tags.tag") == (lexicon, tmp_path / "own_tags.py")
+
+
 def test_protected_words_stay(lexicon):
     row = Example.original("test", ("a good film",), 1, (Span(0, 2, 6),))
     for copy in grown(strategy(lexicon, mask=0.4, part_of_speech=0.4), row):
@@ -143,7 +159,7 @@ def test_a_tagger_is_handed_in(lexicon):
 
 def test_files_are_checked_before_work(lexicon):
     assert tang.files(mask=0.1) == ()
-    assert tang.files(tagger=f"{__name__}.tagger", lexicon=str(lexicon)) == (lexicon,)
+    assert tang.files(tagger=f"{__name__}.tagger", lexicon=str(lexicon)) == (lexicon, Path(__file__))
     with pytest.raises(ConfigurationError, match="both a tagger and a lexicon"):
         tang.files(tagger=f"{__name__}.tagger")
     with pytest.raises(ConfigurationError, match="no such file"):
