@@ -93,9 +93,9 @@ def test_words_are_drawn_as_often_as_they_occur(lexicon):
 
 def test_pairs_take_turns():
     pair = ROWS[-1]
-    turns = {
-        copy.draw % 3: {change.text for change in copy.changes} for copy in grown(strategy(n_gram=0.0, mask=0.5), pair)
-    }
+    turns: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
+    for copy in grown(strategy(n_gram=0.0, mask=0.5), pair):
+        turns[copy.draw % 3] |= {change.text for change in copy.changes}
     assert turns[0] == {0}
     assert turns[1] == {1}
     assert turns[2] == {0, 1}
