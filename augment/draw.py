@@ -77,7 +77,7 @@ class Drawing:
 
     def plan(self, originals: Originals, open: Sequence[bool]) -> Plan:
         """Return what the trials of some rows set out to change; `open` says which positions can change at all."""
-        sizes = originals.sizes
+        sizes = originals.places_per_row
         numbers = np.concatenate(
             [np.empty((0, 2))]
             + [
@@ -88,7 +88,7 @@ class Drawing:
         rows = np.repeat(np.arange(len(sizes)), self.copies * sizes)
         trials, places = np.divmod(np.arange(len(rows)) - self.copies * firsts(sizes)[rows], sizes[rows])
         places += firsts(sizes)[rows]
-        in_turn = trials % originals.texts[rows] == originals.numbers[places]
+        in_turn = trials % originals.texts_per_row[rows] == originals.text_in_row[places]
         varied = in_turn & np.array(open, np.bool_)[places]
         planned = varied & (numbers[:, 1] < self.probability)
         if self.longest_distance < 1:
@@ -164,9 +164,9 @@ FRESH = PHILOX.state
 def uniform(seed: int, row: int, shape: tuple[int, ...], stream: int = 0) -> Float64[np.ndarray, "*shape"]:
     """Return the numbers in [0, 1) of a seed and a row: those of a new Philox generator with this key.
 
-    `stream` is where its counter stands at first. One generator is set back for every row, as making one takes longer
-    than drawing from it.
+    Numbers of one `stream` are none of another's. One generator is set back for every row, as making one takes longer
+    than drawing from it; two threads must not draw at once, which `pipelines.engine` sees to.
     """
-    counter, key = np.array([stream, 0, 0, 0], np.uint64), np.array([seed, row], np.uint64)
+    counter, key = np.array([0, stream, 0, 0], np.uint64), np.array([seed, row], np.uint64)
     PHILOX.state = {**FRESH, "state": {"counter": counter, "key": key}}
     return GENERATOR.random(shape)

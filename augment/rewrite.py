@@ -35,26 +35,27 @@ class Originals:
     def __init__(self, examples: Sequence[Example], positions: Sequence[Positions]) -> None:
         self.examples = examples
         self.positions: list[Position] = list(chain.from_iterable(positions))
-        self.sizes = np.array(list(map(len, positions)), np.int64)
+        self.places_per_row = np.array(list(map(len, positions)), np.int64)
         """How many positions each row has."""
-        self.texts = np.array([len(example.texts) for example in examples], np.int64)
+        self.texts_per_row = np.array([len(example.texts) for example in examples], np.int64)
         """How many texts each row has."""
-        self.numbers = np.array([position.text for position in self.positions], np.int64)
+        self.text_in_row = np.array([position.text for position in self.positions], np.int64)
         """Which of its row's texts each position stands in."""
-        self.text = np.repeat(firsts(self.texts), self.sizes) + self.numbers
+        self.text_index = np.repeat(firsts(self.texts_per_row), self.places_per_row) + self.text_in_row
         """Which of all texts each position stands in."""
-        self.segment = 2 * (np.arange(len(self.text)) - np.searchsorted(self.text, self.text)) + 1
+        self.segment_in_text = (
+            2 * (np.arange(len(self.text_index)) - np.searchsorted(self.text_index, self.text_index)) + 1
+        )
         """Which of its text's segments each position is."""
 
     @cached_property
     def segments(self) -> list[list[str]]:
         """The segments of every text."""
-        own = np.split(np.arange(len(self.text)), np.searchsorted(self.text, np.arange(1, self.texts.sum())))
-        found = []
-        for text, places in zip(chain.from_iterable(row.texts for row in self.examples), own, strict=True):
-            cuts = [cut for each in places.tolist() for cut in (self.positions[each].start, self.positions[each].end)]
-            found.append([text[start:end] for start, end in pairwise([0, *cuts, len(text)])])
-        return found
+        cuts: list[list[int]] = [[0] for _ in range(self.texts_per_row.sum())]
+        for index, position in zip(self.text_index.tolist(), self.positions, strict=True):
+            cuts[index] += (position.start, position.end)
+        texts = zip(chain.from_iterable(example.texts for example in self.examples), cuts, strict=True)
+        return [[text[start:end] for start, end in pairwise([*own, len(text)])] for text, own in texts]
 
     @cached_property
     def written(self) -> pa.StringArray:
@@ -66,7 +67,7 @@ class Originals:
         ends = np.flatnonzero(np.diff(chosen.rows << 32 | chosen.trials, append=-1)) + 1
         bounds = np.concatenate([[0], ends])
         rows_of, trials = chosen.rows[bounds[:-1]], chosen.trials[bounds[:-1]]
-        changed = firsts(self.texts)[rows_of] + trials % self.texts[rows_of]
+        changed = firsts(self.texts_per_row)[rows_of] + trials % self.texts_per_row[rows_of]
         texts = self.beside_others(self.rewritten(changed, bounds, chosen), changed, rows_of)
         changes = self.changes(bounds, chosen)
         origins = np.array([example.id for example in self.examples], np.uint64)
@@ -94,7 +95,7 @@ class Originals:
         counts = np.array(list(map(len, self.segments)), np.int64)
         offsets, index = ranges(firsts(counts)[changed], counts[changed])
         copies = np.repeat(offsets[:-1], np.diff(bounds))
-        index[copies + self.segment[chosen.places]] = counts.sum() + np.arange(len(chosen.words))
+        index[copies + self.segment_in_text[chosen.places]] = counts.sum() + np.arange(len(chosen.words))
         pool = pa.concat_arrays([pa.array(chain.from_iterable(self.segments), pa.string()), chosen.words])
         return compute.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pool.take(index)), "")  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -103,8 +104,8 @@ class Originals:
     ) -> pa.ListArray:
         """Return all texts of each copy: the changed one, and its original's others."""
         every = pa.array(chain.from_iterable(example.texts for example in self.examples), pa.string())
-        begins = firsts(self.texts)[rows_of]
-        offsets, index = ranges(begins, self.texts[rows_of])
+        begins = firsts(self.texts_per_row)[rows_of]
+        offsets, index = ranges(begins, self.texts_per_row[rows_of])
         index[offsets[:-1] + changed - begins] = len(every) + np.arange(len(texts))
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.concat_arrays([every, texts]).take(index))
 
@@ -119,7 +120,7 @@ class Originals:
         starts += before - np.repeat(before[bounds[:-1]], np.diff(bounds))
         sources = pa.array([position.source for position in self.positions], pa.string())
         columns = {
-            "text": pa.array(self.numbers[chosen.places], pa.int8()),
+            "text": pa.array(self.text_in_row[chosen.places], pa.int8()),
             "start": pa.array(starts, pa.int32()),
             "end": pa.array(starts + new, pa.int32()),
             "original": originals,

@@ -2,10 +2,10 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,8 @@ class ShardAugmenter:
         for origin, own in zip(copies.column("origin").to_pylist(), copies.column("texts").to_pylist(), strict=True):
             texts.setdefault(origin, []).append(own)
         near = {each.id: iter(self.similarity.near(each.texts, texts.get(each.id, []))) for each in originals}
-        return copies.filter([next(near[origin]) for origin in copies.column("origin").to_pylist()])
+        kept = [next(near[origin]) for origin in copies.column("origin").to_pylist()]
+        return copies.filter(pa.array(kept, pa.bool_()))
 
     def propose(self, each: Proposing, shard: int, originals: Sequence[Example], ids: np.ndarray) -> "Proposed":
         """Return the originals' candidates; models are asked only for rows that no earlier shard has."""
@@ -91,9 +92,10 @@ class ShardAugmenter:
         committed = group.committed(shard)
         known: dict[int, Positions] = {}
         if committed is not None and committed.settings == settings:
-            known = candidates.from_table(group.read_shard(committed))
+            kept = group.read_shard(committed)
             if committed.input == input:
-                return Proposed([known[original.id] for original in originals])
+                return Proposed(lambda: list(candidates.from_table(kept).values()))
+            known = candidates.from_table(kept)
         new = [original for original in originals if original.id not in known]
         known |= {original.id: found for original, found in zip(new, each.strategy.propose(new), strict=True)}
         positions = [known[original.id] for original in originals]
@@ -102,7 +104,7 @@ class ShardAugmenter:
                 part = slice(start, start + rows.ROWS_PER_BATCH)
                 writer.write(candidates.to_batch(ids[part].tolist(), positions[part]))
             writer.commit(settings=settings, input=input, accounting={"rows": len(originals)})
-        return Proposed(positions, asked=len(new), copied=len(originals) - len(new))
+        return Proposed(lambda: positions, asked=len(new), copied=len(originals) - len(new))
 
 
 @contextmanager
@@ -119,11 +121,19 @@ def no_collection() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Proposed:
-    """The candidates of a shard's originals, and for how many rows they were asked and copied."""
+    """The candidates of a shard's originals, and for how many rows they were asked and copied.
 
-    positions: list[Positions] = field(default_factory=list)
+    Those that were there are decoded only where somebody looks at them: rows that are there too need none.
+    """
+
+    read: Callable[[], list[Positions]]
     asked: int = 0
     copied: int = 0
+
+    @cached_property
+    def positions(self) -> list[Positions]:
+        """The candidates of each original, in order."""
+        return self.read()
 
 
 def counts_of(positions: Sequence[Positions]) -> Counter[str]:

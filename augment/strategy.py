@@ -19,6 +19,9 @@ from schemas.digest import file_digest
 from schemas.errors import ConfigurationError
 from schemas.example import Example
 
+MODELS = {"masked_language_model": "a masked language model", "vectors": "a file of word vectors"}
+"""What a strategy may name in `NEEDS`: without it no copies are made."""
+
 
 @runtime_checkable
 class Strategy(Protocol):
@@ -34,7 +37,8 @@ class Strategy(Protocol):
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Yield the copies, some rows' at a time and in their order.
 
-        A row's copies must be distinct, and a function of seed, row, its positions and the settings.
+        A row's copies must differ from it and from one another, and be a function of seed, row, its positions and the
+        settings.
         """
         ...
 
@@ -77,12 +81,13 @@ def check_strategies(augmentation: Augmentation) -> None:
                     f"augment.dials.{name}: `{dial}`",
                     "correct or delete it",
                 )
-        if "masked_language_model" in module.NEEDS and augmentation.masked_language_model is None:
-            raise ConfigurationError(
-                f"a masked language model, which the strategy {name} needs to make copies",
-                "augment.masked_language_model: none",
-                "name one, or set augment.copies=0",
-            )
+        for model, what in MODELS.items():
+            if model in module.NEEDS and getattr(augmentation, model) in (None, "none"):
+                raise ConfigurationError(
+                    f"{what}, which the strategy {name} needs to make copies",
+                    f"augment.{model}: none",
+                    "name one, or set augment.copies=0",
+                )
 
 
 def strategy_files(augmentation: Augmentation) -> dict[str, list[str]]:

@@ -73,18 +73,21 @@ def batch_of(examples: Sequence[Example], schema: pa.Schema) -> pa.RecordBatch:
 
 def complete(copies: pa.Table, originals: pa.Table) -> pa.Table:
     """Give copies of some originals what they keep of them: the label and the count."""
-    kept = originals.take(compute.index_in(copies.column("origin"), originals.column("id")))  # pyright: ignore[reportAttributeAccessIssue]
+    kept = originals.drop(COPIES.names).take(compute.index_in(copies.column("origin"), originals.column("id")))  # pyright: ignore[reportAttributeAccessIssue]
     columns = [copies.column(name) if name in COPIES.names else kept.column(name) for name in originals.schema.names]
     return pa.Table.from_arrays(columns, schema=originals.schema)
 
 
 def first_of_each(copies: pa.Table) -> pa.Table:
     """Return the copies without those that show a model what an earlier one of the same original does."""
-    distinct: dict[tuple, int] = {}
-    for place, row in enumerate(copies.select(["origin", "texts", "changes"]).to_pylist()):
-        masks = masks_of(Change(**change) for change in row["changes"])
-        distinct.setdefault((row["origin"], *row["texts"], *masks), place)
-    return copies.take(list(distinct.values()))
+    seen: set[tuple] = set()
+    first = []
+    for batch in copies.select(["origin", "texts", "changes"]).to_batches(ROWS_PER_BATCH):
+        for row in batch.to_pylist():
+            shown = (row["origin"], *row["texts"], *masks_of(Change(**change) for change in row["changes"]))
+            first.append(shown not in seen)
+            seen.add(shown)
+    return copies.filter(pa.array(first, pa.bool_()))
 
 
 def in_order(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from augment.candidates import Positions
-from augment.draw import Drawing, Grown
+from augment.draw import ROWS_AT_ONCE, Drawing, Grown
 from augment.models.masked_language_model import Request
 from augment.rewrite import Chosen, Originals
 from augment.strategies import tinybert
@@ -56,14 +56,19 @@ class Evolving:
         return self.base.positions(len(examples), list(self.base.places(examples)), {})
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
-        """Yield the copies; all copies of all rows take their steps together."""
-        originals = Originals(examples, positions)
+        """Yield copies, some rows' at a time; all of those take their steps together."""
+        for start in range(0, len(examples), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            yield self.grown(Originals(examples[part], positions[part]))
+
+    def grown(self, originals: Originals) -> Grown:
+        """Return the copies of some rows."""
         plan = self.drawing.plan(originals, [bool(each.words) or each.source == MODEL for each in originals.positions])
         drafts: dict[tuple[int, int], Draft] = {}
         columns = (plan.rows, plan.trials, plan.places, plan.numbers)
         for row, trial, place, number in zip(*(column.tolist() for column in columns), strict=True):
             if (row, trial) not in drafts:
-                drafts[row, trial] = Draft(row, trial, originals.segments[originals.text[place]].copy())
+                drafts[row, trial] = Draft(row, trial, originals.segments[originals.text_index[place]].copy())
             drafts[row, trial].to_change.append((place, number))
         while waiting := [draft for draft in drafts.values() if draft.to_change]:
             self.step(waiting, originals)
@@ -71,7 +76,7 @@ class Evolving:
         *numbers, words = zip(*made, strict=True) if made else ((), (), (), ())
         rows, trials, places = (np.array(column, np.int64) for column in numbers)
         chosen = Chosen(rows, trials, places, pa.array(words, pa.string()))
-        yield self.drawing.grown(originals, NAME, plan, chosen)
+        return self.drawing.grown(originals, NAME, plan, chosen)
 
     def step(self, drafts: Sequence[Draft], originals: Originals) -> None:
         """Let every draft change its next word."""
@@ -79,7 +84,7 @@ class Evolving:
         answers = self.base.ask([request for request in asked if request])
         for draft, request in zip(drafts, asked, strict=True):
             place, number = draft.to_change.pop(0)
-            segment = originals.segment[place]
+            segment = originals.segment_in_text[place]
             written = draft.segments[segment]
             known = answers[request] if request else originals.positions[place]
             words = self.drawing.words(written, known.words)
@@ -94,7 +99,7 @@ class Evolving:
         texts = ["".join(draft.segments) for draft in asking]
         found = {}
         for draft, text, split in zip(asking, texts, self.base.model.split(texts), strict=True):
-            start = sum(map(len, draft.segments[: originals.segment[draft.to_change[0][0]]]))
+            start = sum(map(len, draft.segments[: originals.segment_in_text[draft.to_change[0][0]]]))
             word = next(word for word in split.words if word.start == start)
             found[draft.row, draft.trial] = Request(split.pieces, word.piece, surroundings(text, word))
         return [found.get((draft.row, draft.trial)) for draft in drafts]

@@ -5,6 +5,7 @@ changes the first text, the second, and both. A copy in which every word was mas
 that shows nothing new.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ LONGEST_N_GRAM = 5
 PER_TEXT, PER_WORD = 3, 2
 """Numbers that a trial draws: for each text whether it is an n-gram, of which length and where; then two a word."""
 STREAM = 1
-"""The counter of its random numbers, which so are others than those that words of candidates are drawn by."""
+"""Its random numbers are others than those that candidates are drawn by."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Tang:
     def rewrite(
         self, text: str, number: int, words: Sequence[Word], tags: Sequence[str], free: set[int], numbers: list[float]
     ) -> tuple[str, list[Change]]:
-        """Return a text after one trial, and what was changed; the text as it is where every word would be."""
+        """Return a text after one trial, and what was changed; the text as it is where no word would be left of it."""
         chosen: dict[int, tuple[str, str]] = {}
         for place, word in enumerate(words):
             first, second = numbers[PER_TEXT + PER_WORD * place :][:PER_WORD]
@@ -103,9 +104,9 @@ class Tang:
                 other = self.lexicon.draw(tags[place], second)
                 if other and other != word.text:
                     chosen[place] = (other, PART_OF_SPEECH)
-        if chosen and len(chosen) == len(free):
-            return text, []
         window = self.window(words, free, numbers)
+        if all(place in chosen for place in window if words[place].start in free):
+            return text, []
         parts, changes = [], []
         at = length = 0
         for start, end, new, source in replacements(text, words, chosen, window):
@@ -151,12 +152,12 @@ def files(*, lexicon: str = "", tagger: str = "", **_: float) -> tuple[Path, ...
         )
     if not lexicon:
         return ()
-    load_tagger(tagger)
+    module = sys.modules[load_tagger(tagger).__module__]
     if not Path(lexicon).is_file():
         raise ConfigurationError(
             "a text file, a text a line", f"augment.dials.tang.lexicon: {lexicon}: no such file", "correct the path"
         )
-    return (Path(lexicon),)
+    return (Path(lexicon), *(Path(file) for file in [module.__file__] if file))
 
 
 def load(

@@ -15,7 +15,7 @@ from schemas.configuration import Context
 from schemas.example import Example
 
 NAME = "tinybert"
-NEEDS = ("masked_language_model", "vectors")
+NEEDS = ("masked_language_model",)
 
 MODEL = "masked_language_model"
 VECTORS = "vectors"

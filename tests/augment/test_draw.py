@@ -6,6 +6,7 @@ from conftest import copies_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augment import draw
 from augment.candidates import NONE, Position
 from augment.draw import Drawing
 from augment.words import form
@@ -87,6 +88,24 @@ def test_copies_are_those_of_the_naive_way(plain, copies, probability, seed):
     row = made(plain)
     found, _ = drawn(row, copies, probability, seed)
     assert [copy.texts for copy in found] == naive(row, copies, probability, seed)
+
+
+@given(st.lists(rows(), max_size=7))
+def test_rows_are_drawn_together_as_alone(several):
+    found = [made(row) for row in several]
+    distinct = {example.id: (example, places) for example, places in found}.values()
+    examples, places = [example for example, _ in distinct], [places for _, places in distinct]
+    for at_once in (2, 256):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(draw, "ROWS_AT_ONCE", at_once)
+            grown = list(Drawing(12, 0.5, 3).draw(examples, places, "test"))
+        copies = copies_of(grown, examples)
+        assert [[copy.texts for copy in row] for row in copies] == [
+            naive((example, own), 12, 0.5, 3) for example, own in zip(examples, places, strict=True)
+        ]
+        alone = [drawn((example, own)) for example, own in zip(examples, places, strict=True)]
+        assert copies == [found for found, _ in alone]
+        assert sum((counts for _, counts in grown), Counter()) == sum((counts for _, counts in alone), Counter())
 
 
 @given(rows())
@@ -279,6 +298,6 @@ def test_a_longer_distance_only_adds_changes():
         for each in drawings
     )
     assert near
-    for draw, changed in near.items():
+    for trial, changed in near.items():
         assert len(changed) == 1
-        assert draw not in far or changed <= far[draw]
+        assert trial not in far or changed <= far[trial]

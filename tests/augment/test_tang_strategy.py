@@ -61,7 +61,7 @@ def test_a_mask_leaves_the_text_as_it_is():
         assert copy.texts == undone(copy)
         for change in copy.changes:
             assert copy.texts[change.text][change.start : change.end] == change.original
-            assert "[MASK]" not in copy.texts
+            assert "[MASK]" not in copy.texts[change.text]
 
 
 def test_an_n_gram_is_one_to_five_words():
@@ -93,9 +93,9 @@ def test_words_are_drawn_as_often_as_they_occur(lexicon):
 
 def test_pairs_take_turns():
     pair = ROWS[-1]
-    turns = {
-        copy.draw % 3: {change.text for change in copy.changes} for copy in grown(strategy(n_gram=0.0, mask=0.5), pair)
-    }
+    turns: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
+    for copy in grown(strategy(n_gram=0.0, mask=0.5), pair):
+        turns[copy.draw % 3] |= {change.text for change in copy.changes}
     assert turns[0] == {0}
     assert turns[1] == {1}
     assert turns[2] == {0, 1}
@@ -113,6 +113,22 @@ def test_nothing_is_changed_with_probability_zero():
 
 def test_a_copy_with_every_word_changed_is_left_out():
     assert not grown(strategy(mask=1.0, n_gram=0.0), ROWS[0])
+
+
+def test_something_is_left_of_an_n_gram():
+    """Also where the words outside it were not masked."""
+    for example in ROWS:
+        for copy in grown(strategy(mask=0.6, n_gram=1.0), example):
+            for text in {change.text for change in copy.changes}:
+                masked = [change for change in copy.changes if change.text == text and change.source == MASK]
+                words = [word for word in tang.plain_words(copy.texts[text]) if any(map(str.isalnum, word.text))]
+                assert len(masked) < len(words)
+
+
+def test_an_edited_tagger_is_another_one(lexicon, tmp_path, monkeypatch):
+    (tmp_path / "own_tags.py").write_text("def tag(words): return ['word' for _ in words]")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert tang.files(lexicon=str(lexicon), tagger="own_tags.tag") == (lexicon, tmp_path / "own_tags.py")
 
 
 def test_protected_words_stay(lexicon):
@@ -143,7 +159,7 @@ def test_a_tagger_is_handed_in(lexicon):
 
 def test_files_are_checked_before_work(lexicon):
     assert tang.files(mask=0.1) == ()
-    assert tang.files(tagger=f"{__name__}.tagger", lexicon=str(lexicon)) == (lexicon,)
+    assert tang.files(tagger=f"{__name__}.tagger", lexicon=str(lexicon)) == (lexicon, Path(__file__))
     with pytest.raises(ConfigurationError, match="both a tagger and a lexicon"):
         tang.files(tagger=f"{__name__}.tagger")
     with pytest.raises(ConfigurationError, match="no such file"):
