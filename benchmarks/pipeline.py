@@ -24,6 +24,7 @@ from benchmarks.inputs import Inputs, read_arguments
 from benchmarks.measure import finish, ratio
 from distill.batch import Batch
 from distill.encoder import Encoder
+from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, wanted_groups
 from distill.recipe import load_recipe
 from distill.student import make_student
@@ -76,7 +77,7 @@ class Bench(Inputs):
         encoder = Encoder.load(self.teacher, TASK)
         student = make_student(Student(layers=layers), self.teacher, TASK, 0).shape
         signals = {column.signal for column in load_recipe("tinybert", student, encoder.shape, {}).columns}
-        groups = tuple(wanted_groups(self.cache, signals, encoder.shape, Codec.F16, identity))
+        groups = tuple(wanted_groups(self.cache, signals, encoder.shape, Keeping(), identity))
         tokenizer = Tokenizer.load(self.teacher, teaching.max_length)
         return ShardTeacher(self.cache, encoder, tokenizer, groups, identity, teaching.batch_tokens)
 

@@ -95,6 +95,8 @@ class Encoder:
                     found = batch.mean(states)
                 case Family.ATTENTION | Family.QUERY_RELATION | Family.KEY_RELATION | Family.VALUE_RELATION:
                     found = batch.pack_pairs(pairs[signal])
+                case Family.ATTENTION_INPUT | Family.EMBEDDING:
+                    raise ValueError(f"{signal} is a form of keeping, not a signal")
                 case _:
                     assert_never(signal.family)
             answers[signal] = found.float()

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from distill.keeping import Keeping
 from distill.packed import PackedReader
 from distill.recipe import TEACHER
 from distill.shape import ModelShape
@@ -15,7 +16,7 @@ from schemas.configuration import Teaching
 from schemas.errors import IntegrityError
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
-from schemas.signal import Family, Signal, layers_of
+from schemas.signal import Family, Signal
 
 
 def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dict[str, Any]:
@@ -30,29 +31,27 @@ def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dic
 
 
 def wanted_groups(
-    cache: Cache, signals: Collection[Signal], shape: ModelShape, codec: Codec, identity: dict[str, Any]
+    cache: Cache, signals: Collection[Signal], shape: ModelShape, keeping: Keeping, identity: dict[str, Any]
 ) -> list[Answers]:
     """Return the groups that together hold the signals of a teacher.
 
-    Groups that the same teacher wrote are taken for the layers they have; the layers that are left make one new group a
-    family, so nothing is written twice. `identity` is what a group's settings say beside its layers.
+    Groups that the same teacher wrote are taken for the layers they have, in whatever form; the layers that are left
+    make one new group a family, so nothing is written twice. `identity` is what a group's settings say beside them.
     """
     left = set(signals)
     groups: list[Answers] = []
     for manifest, answers in teacher_groups(cache):
-        if left.intersection(answers.signals) and not differences(manifest, answers, codec, identity):
+        if left.intersection(answers.signals) and not differences(manifest, answers, keeping.codec, identity):
             groups.append(answers)
             left.difference_update(answers.signals)
-    for family, heads in sorted({(signal.family, signal.heads or 0) for signal in left}, key=order):
-        own = frozenset(signal for signal in left if (signal.family, signal.heads or 0) == (family, heads))
+    kinds: dict[tuple[Family, int], list[int]] = {}
+    for signal in sorted(left):
+        layers = kinds.setdefault((keeping.family(signal), signal.heads or 0), [])
+        layers += [] if signal.layer is None else [signal.layer]
+    for (family, heads), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
         width = heads or getattr(shape, family.width)
-        groups.append(Answers(TEACHER, family, layers_of(own, family), width, codec_of(family, codec)))
+        groups.append(Answers(TEACHER, family, tuple(layers), width, codec_of(family, keeping.codec)))
     return groups
-
-
-def order(kind: tuple[Family, int]) -> tuple[int, int]:
-    """Return a sort key: families in the order of their list."""
-    return list(Family).index(kind[0]), kind[1]
 
 
 def codec_of(family: Family, configured: Codec) -> Codec:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ class PackedReader:
     """
 
     def __init__(self, group: Group, lengths: np.ndarray) -> None:
-        manifest = group.manifest()
+        self.manifest = manifest = group.manifest()
         self.group = group
         self.answers = Answers.of(manifest.settings)
         self.shards = manifest.shards
@@ -112,6 +113,12 @@ class PackedReader:
         self.columns = [PackedColumn(self.answers.family.value, codec.dtype, self.answers.size(lengths))]
         if codec.scales:
             self.columns.append(PackedColumn(SCALES, np.dtype("<f2"), self.answers.vectors(lengths)))
+
+    @property
+    def file(self) -> Path:
+        """The file of the teacher's weights that signals are computed with, checked."""
+        self.group.check_files(self.manifest)
+        return self.group.path / self.answers.family.file
 
     def read(self, rows: np.ndarray, signals: tuple[Signal, ...]) -> Packed:
         """Return each signal's numbers of the rows, one after another.

@@ -143,7 +143,7 @@ class ShardTeacher:
             device=self.encoder.device,
         )
         with torch.inference_mode():
-            answers = self.encoder.read(batch, {signal for group in groups for signal in group.signals})
+            answers = self.encoder.read(batch, {signal for group in groups for signal in group.asked})
         return {signal: values.flatten().cpu().numpy() for signal, values in answers.items()}
 
     def group(self, answers: Answers) -> Group:
@@ -212,7 +212,7 @@ def write_block(
         if not asked[row]:
             kept, state = known.get(int(rows.ids[row]))
         else:
-            layers = [spoken[signal][start : start + size] for signal in answers.signals]
+            layers = [spoken[signal][start : start + size] for signal in answers.asked]
             start += size
             kept, error, state = keep(answers, layers, length)
             writer.note_error(answers.family.value, error)

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.batch import Batch
+from distill.embedding import Embedding
 from distill.encoder import Answers, Encoder
 from distill.packed import Packed, PackedReader
+from distill.projections import Projections
 from schemas.answers import Answers as Group
 from schemas.codec import Codec
 from schemas.errors import IntegrityError
@@ -48,6 +50,8 @@ class CachedTeacher:
         for reader in readers:
             for signal in reader.answers.signals:
                 self.readers.setdefault(signal, reader)
+        self.embedding: Embedding | None = None
+        self.projections: dict[PackedReader, Projections] = {}
 
     def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
         """Copy the rows' numbers into packed buffers, move them to the batch's device and widen them there."""
@@ -58,10 +62,27 @@ class CachedTeacher:
             by_reader.setdefault(self.readers[signal], []).append(signal)
         answers: Answers = {}
         for reader, wanted in by_reader.items():
+            if reader.answers.family is Family.EMBEDDING:
+                answers |= {signal: self.embedding_of(reader).read(batch) for signal in wanted}
+                continue
             packed = reader.read(batch.rows, tuple(wanted))
             for signal, numbers in zip(wanted, widened(packed, reader.answers, batch, wanted), strict=True):
-                answers[signal] = shaped(numbers, signal.family, reader.answers.width)
+                found = shaped(numbers, reader.answers.family, reader.answers.width)
+                if reader.answers.family is Family.ATTENTION_INPUT:
+                    found = self.projections_of(reader).scores(batch, signal.layer or 0, found)
+                answers[signal] = found
         return answers
+
+    def embedding_of(self, reader: PackedReader) -> Embedding:
+        """Return the teacher's embeddings, read when they are first wanted."""
+        self.embedding = self.embedding or Embedding.load(reader.file)
+        return self.embedding
+
+    def projections_of(self, reader: PackedReader) -> Projections:
+        """Return the projections of a group, read when they are first wanted."""
+        if reader not in self.projections:
+            self.projections[reader] = Projections.load(reader.file)
+        return self.projections[reader]
 
     def kept(self, signals: Collection[Signal]) -> np.ndarray:
         """Return which rows have answers for all of the signals."""

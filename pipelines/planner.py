@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from distill.keeping import keeping_of
 from distill.needs import identity_of, wanted_groups
 from distill.recipe import Recipe, load_recipe
 from distill.student import student_shape
@@ -177,8 +178,7 @@ class Planner:
         space = pieces * BYTES_PER_TOKEN
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
         for answers in left:
-            numbers = answers.size(self.calibration.lengths).mean() * len(answers.signals)
-            space += self.grown * (numbers * answers.codec.dtype.itemsize + BYTES_AROUND_ANSWERS)
+            space += self.grown * answers.bytes(self.calibration.lengths) / len(self.calibration.lengths)
         if not groups:
             self.say_why_live(identity)
             done = self.rows_state() == DONE and self.has_tokens()
@@ -195,8 +195,10 @@ class Planner:
 
     def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
         """Return the groups that would hold what the teacher says."""
-        shape, codec = self.calibration.encoder.shape, self.configuration.teach.codec
-        return wanted_groups(self.cache, signals, shape, codec, identity)
+        checkpoint, shape = self.calibration.checkpoint, self.calibration.encoder.shape
+        lengths = self.calibration.lengths
+        keeping = keeping_of(self.configuration.teach, checkpoint, shape, signals, lambda: lengths)
+        return wanted_groups(self.cache, signals, shape, keeping, identity)
 
     def has_tokens(self) -> bool:
         """Whether the token ids of just the rows that are there are there, too."""
@@ -210,13 +212,8 @@ class Planner:
         """Say what a cache of the answers would take."""
         signals = {column.signal for column in self.recipe.columns}
         groups = self.groups(signals, identity)
-        bytes = sum(
-            self.grown
-            * answers.size(self.calibration.lengths).mean()
-            * len(answers.signals)
-            * answers.codec.dtype.itemsize
-            for answers in groups
-        )
+        lengths = self.calibration.lengths
+        bytes = sum(self.grown * answers.bytes(lengths) / len(lengths) for answers in groups)
         self.warnings.append(
             f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
         )

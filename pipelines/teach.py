@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 
-from distill.calibrate import calibrated
 from distill.encoder import Encoder
+from distill.keeping import keeping_of
 from distill.needs import identity_of, wanted_groups
+from distill.prepare import prepared
 from distill.shape import ModelShape
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
 from distill.tokens import Tokenizer
@@ -24,10 +28,12 @@ from schemas.errors import QualityError
 from schemas.group import Group
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
-from schemas.rows import is_masked
+from schemas.rows import examples, is_masked
 from schemas.signal import Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
+
+LOOKED_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,10 @@ def teach(
     cache = Cache(configuration.cache_path)
     rows = cache.group(ROWS).manifest()
     identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
-    groups = tuple(wanted_groups(cache, signals, shape, configuration.teach.codec, identity))
     group = cache.group(ROWS)
+    lengths = partial(some_lengths, group, rows.shards, checkpoint, configuration)
+    keeping = keeping_of(configuration.teach, checkpoint, shape, signals, lengths)
+    groups = tuple(wanted_groups(cache, signals, shape, keeping, identity))
     masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
     log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
     stage = TeachStage(
@@ -103,8 +111,8 @@ def teach(
         masked=masked,
         log=log,
     )
-    if any(answers.wants_affine for answers in groups):
-        groups = calibrated(stage.load().teacher, rows.shards)
+    if any(answers.wants_affine or answers.wants_files for answers in groups):
+        groups = prepared(stage.load().teacher, rows.shards)
         stage = replace(stage, groups=groups)
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
     ids = (token_group, token_settings(identity, masked=masked))
@@ -115,6 +123,16 @@ def teach(
         entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
     publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))
     return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
+
+
+def some_lengths(
+    group: Group, shards: Sequence[SideFile], checkpoint: Checkpoint, configuration: Configuration
+) -> np.ndarray:
+    """Return the tokens of some rows: those of the first shard that has any."""
+    tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
+    side = next((side for side in shards if side.rows), None)
+    some = list(islice(examples(group.read_shard(side)), LOOKED_AT)) if side else []
+    return np.array([len(ids) for ids in tokenizer.encode_rows(some).input_ids], np.int64)
 
 
 def is_taught(

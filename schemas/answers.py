@@ -13,10 +13,13 @@ from schemas.affine import Affine
 from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
 from schemas.group import ID
-from schemas.signal import RELATIONS, Family, Signal
+from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
 
 SCALES = "scales"
 """Name of the column of scales, one a vector, where the codec has any."""
+
+BYTES_AROUND = 17
+"""Bytes of a row's id, status and place."""
 
 
 class Status(IntEnum):
@@ -39,7 +42,7 @@ class Answers:
     `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `width` numbers a
     layer, `l * width` at tokens, `width * l * l` at pairs of them. Vectors, which a codec may scale one by
     one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden states are moved
-    and divided by before they are scaled.
+    and divided by before they are scaled. `files` are weights of the teacher that lie beside the shards, with digests.
     """
 
     teacher: str
@@ -48,6 +51,7 @@ class Answers:
     width: int
     codec: Codec
     affine: Affine | None = None
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,13 +67,35 @@ class Answers:
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """Signals of the group, in the order in which they are kept."""
-        return tuple(Signal(self.family, layer, self.heads) for layer in self.layers or (None,))
+        """Signals that the group serves, in the order in which they are kept."""
+        match self.family:
+            case Family.ATTENTION_INPUT:
+                return tuple(map(attention_scores, self.layers))
+            case Family.EMBEDDING:
+                return (hidden(0),)
+            case _:
+                return tuple(Signal(self.family, layer, self.heads) for layer in self.layers or (None,))
+
+    @property
+    def asked(self) -> tuple[Signal, ...]:
+        """Signals that a teacher is asked for, in the order in which they are kept."""
+        match self.family:
+            case Family.ATTENTION_INPUT:
+                return tuple(hidden(layer - 1) for layer in self.layers)
+            case Family.EMBEDDING:
+                return ()
+            case _:
+                return self.signals
 
     @property
     def wants_affine(self) -> bool:
         """Whether an affine map is still to be measured."""
-        return self.affine is None and self.codec.scales and self.family is Family.HIDDEN
+        return self.affine is None and self.codec.scales and self.family in (Family.HIDDEN, Family.ATTENTION_INPUT)
+
+    @property
+    def wants_files(self) -> bool:
+        """Whether weights of the teacher are still to be put beside the shards."""
+        return self.family in (Family.ATTENTION_INPUT, Family.EMBEDDING) and not self.files
 
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
@@ -77,13 +103,22 @@ class Answers:
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
-        return {"row": np.ones_like(lengths), "token": lengths, "tokens": lengths * self.width}[self.family.at]
+        counts = {"row": np.ones_like(lengths), "token": lengths, "tokens": lengths * self.width}
+        return counts.get(self.family.at, np.zeros_like(lengths))
+
+    def bytes(self, lengths: np.ndarray) -> float:
+        """Return the bytes that rows of so many tokens take, all in all."""
+        layers = len(self.asked)
+        scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
+        return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))
 
     def keep(self, layers: Sequence[Float[np.ndarray, " numbers"]], length: int) -> tuple[Kept, Error]:
         """Turn a row's numbers, layer by layer, into what is kept, and measure what that costs.
 
         Raises `OverflowError` where they do not fit.
         """
+        if not layers:
+            return Kept(np.empty((0, self.width), self.codec.dtype), np.empty(0, np.float16)), Error()
         vectors = int(self.vectors(np.array([length]))[0])
         values = np.stack(layers).reshape(len(layers) * vectors, -1)
         moved = self.affine.move(values) if self.affine else values
@@ -94,8 +129,8 @@ class Answers:
 
     def widen(self, kept: Kept, length: int) -> Float[np.ndarray, "vectors numbers"]:
         """Return what was kept of a row as float32 numbers."""
-        vectors = int(self.vectors(np.array([length]))[0]) * len(self.signals)
-        moved = self.codec.widen(Kept(kept.numbers.reshape(vectors, -1), kept.scales))
+        width = length if self.family.at == "tokens" else self.width
+        moved = self.codec.widen(Kept(kept.numbers.reshape(-1, width), kept.scales))
         return self.affine.back(moved) if self.affine else moved
 
     @property
@@ -130,6 +165,7 @@ class Answers:
             "width": self.width,
             "codec": self.codec.value,
             **({"affine": self.affine.settings()} if self.affine else {}),
+            **({"files": dict(self.files)} if self.files else {}),
         }
 
     @classmethod
@@ -142,6 +178,7 @@ class Answers:
             width=settings["width"],
             codec=Codec(settings["codec"]),
             affine=Affine(**settings["affine"]) if "affine" in settings else None,
+            files=tuple(settings.get("files", {}).items()),
         )
 
 

@@ -174,6 +174,14 @@ class Teaching(Section):
     """How the teacher is asked and how its answers are kept."""
 
     codec: Codec = Field(default=Codec.F16, description="of hidden states and attention; logits are always f32")
+    attention: Literal["scores", "input", "auto"] = Field(
+        default="auto",
+        description="kept of attention: scores, or the blocks' inputs, which take less for long rows",
+    )
+    embedding: Literal["keep", "compute"] = Field(
+        default="keep",
+        description="of the embedding output: kept, or computed from ids with the teacher's weights",
+    )
     max_length: Positive = Field(default=128, description="pieces a row, longer rows are cut and counted")
     batch_tokens: Positive = 4096
     max_failed: Probability = Field(default=0.0, description="share of rows whose answers may be unusable")

@@ -183,6 +183,7 @@ class Group:
     def strangers(self, manifest: Manifest) -> list[Path]:
         """Return the files of the folder that the manifest knows nothing of."""
         known = {"manifest.json", "state.json", "dataset_info.json"}
+        known |= manifest.settings.get("files", {}).keys()
         known |= {side.file for side in manifest.shards} | {self.side_path(s.shard).name for s in manifest.shards}
         return sorted(path for path in self.path.iterdir() if path.name not in known and path.suffix != ".tmp")
 
@@ -203,6 +204,14 @@ class Group:
         found = file_digest(file)
         if found != side.hash:
             raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy_for(side))
+
+    def check_files(self, manifest: Manifest) -> None:
+        """Refuse files beside the shards whose bytes are not those that the manifest knows."""
+        for name, expected in manifest.settings.get("files", {}).items():
+            path = self.path / name
+            found = file_digest(path) if path.is_file() else "missing"
+            if found != expected:
+                raise IntegrityError(f"content with digest {expected}", f"{path}: {found}", self.remedy)
 
     def open_shard(self, side: SideFile, schema: pa.Schema | None = None) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
         """Check a shard, map it into memory and return the map and its record batches, which are views of the map.

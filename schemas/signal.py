@@ -12,6 +12,8 @@ class Family(StrEnum):
 
     `at` says where there are numbers: one vector a `row`, one a `token`, or for every pair of `tokens`. `width` says
     how many numbers there are, by a field of a model's shape. `exact` ones are so few that they are always kept in f32.
+
+    Of the last two nothing is a signal: attention scores and the embedding output are computed from them anew.
     """
 
     at: str
@@ -28,6 +30,8 @@ class Family(StrEnum):
     QUERY_RELATION = "query_relation", "tokens", "heads", False
     KEY_RELATION = "key_relation", "tokens", "heads", False
     VALUE_RELATION = "value_relation", "tokens", "heads", False
+    ATTENTION_INPUT = "attention_input", "token", "width", False
+    EMBEDDING = "embedding", "nowhere", "width", True
 
     def __new__(cls, value: str, at: str, width: str, exact: bool) -> "Family":
         """Make a member that is its name and knows its shape."""
@@ -37,10 +41,16 @@ class Family(StrEnum):
         return member
 
     @property
+    def file(self) -> str:
+        """Name of the file of weights that signals are computed with, where they are not kept themselves."""
+        return f"{self.value}.safetensors"
+
+    @property
     def axes(self) -> str:
         """What a row's numbers count, outermost first."""
-        inner = {"row": self.width, "token": f"tokens,{self.width}", "tokens": f"{self.width},tokens,tokens"}[self.at]
-        return inner if self.width == "classes" or self is Family.POOLED else f"layers,{inner}"
+        inner = {"row": self.width, "token": f"tokens,{self.width}", "tokens": f"{self.width},tokens,tokens"}
+        layers = "" if self.width == "classes" or self is Family.POOLED else "layers,"
+        return layers + inner.get(self.at, "none")
 
 
 RELATIONS = (Family.QUERY_RELATION, Family.KEY_RELATION, Family.VALUE_RELATION)
@@ -131,8 +141,3 @@ def relation(layer: int, of: Literal["query", "key", "value"], heads: int) -> Si
     """
     families = {"query": Family.QUERY_RELATION, "key": Family.KEY_RELATION, "value": Family.VALUE_RELATION}
     return Signal(families[of], layer, heads)
-
-
-def layers_of(signals: frozenset[Signal], family: Family) -> tuple[int, ...]:
-    """Return the layers of one family among the signals, in order."""
-    return tuple(sorted(s.layer for s in signals if s.family is family and s.layer is not None))

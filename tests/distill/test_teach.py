@@ -6,10 +6,11 @@ import torch
 from conftest import originals, write_rows
 from safetensors.torch import load_file, save_file
 
-from distill.calibrate import calibrated
 from distill.encoder import Encoder
+from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
 from distill.packed import PackedReader
+from distill.prepare import prepared
 from distill.teach import ShardTeacher, settings_of
 from distill.teacher import CachedTeacher, LiveTeacher
 from distill.tokens import Tokenizer
@@ -41,20 +42,21 @@ class CountingEncoder(Encoder):
         return super().read(batch, signals)
 
 
-def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=256) -> ShardTeacher:
+def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=256, **forms) -> ShardTeacher:
     teaching = Teaching(codec=codec, max_length=32, batch_tokens=budget)
+    keeping = Keeping(codec, **forms)
     identity = identity_of(checkpoint, teaching, threads=1)
     encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model, TASK.kind)
-    groups = tuple(wanted_groups(cache, signals, encoder.shape, codec, identity))
+    groups = tuple(wanted_groups(cache, signals, encoder.shape, keeping, identity))
     teacher = ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
-    teacher = replace(teacher, groups=calibrated(teacher, cache.group(rows_group.NAME).manifest().shards))
+    teacher = replace(teacher, groups=prepared(teacher, cache.group(rows_group.NAME).manifest().shards))
     encoder.rows = 0
     return teacher
 
 
-def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
+def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, **forms):
     """Teach all shards and publish; return the teacher and the sums of work."""
-    teacher = shard_teacher(cache, checkpoint, signals, codec)
+    teacher = shard_teacher(cache, checkpoint, signals, codec, **forms)
     works = [teacher.teach(side) for side in cache.group(rows_group.NAME).manifest().shards]
     token_group = cache.group(tokens.name(teacher.tokenizer.fingerprint, 32))
     token_group.publish_manifest({"tokenizer": teacher.tokenizer.fingerprint}, SHARDS)
@@ -63,10 +65,14 @@ def teach(cache, checkpoint, signals=SIGNALS, codec=Codec.F32):
     return teacher, sum(work.asked for work in works), sum(work.copied for work in works)
 
 
+def codec_of(teacher: ShardTeacher) -> Codec:
+    return next((answers.codec for answers in teacher.groups if not answers.family.exact), Codec.F32)
+
+
 def opened(cache, checkpoint, teacher, signals=SIGNALS):
     group = tokens.name(checkpoint.tokenizer_fingerprint, 32)
     rows = TrainingRows.of(cache, group, teacher.tokenizer.padding, TASK)
-    return rows, CachedTeacher(open_readers(cache, signals, rows, teacher.groups[-1].codec, teacher.identity))
+    return rows, CachedTeacher(open_readers(cache, signals, rows, codec_of(teacher), teacher.identity))
 
 
 @pytest.fixture
@@ -193,6 +199,60 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
     assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
     assert cached.kept([logits()]).all()
+
+
+@pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3), (Codec.INT8, 5e-2)])
+def test_scores_and_embeddings_can_be_computed_anew(cache, checkpoint, codec, tolerance):
+    teacher, *_ = teach(cache, checkpoint, codec=codec, attention="input", embedding="compute")
+    names = {answers.name for _, answers in teacher_groups(cache)}
+    assert names == {
+        "teacher.logits.f32",
+        f"teacher.hidden.2-4.{codec.value}",
+        f"teacher.attention_input.2-4.{codec.value}",
+        "teacher.embedding.0.f32",
+    }
+    rows, cached = opened(cache, checkpoint, teacher)
+    live = LiveTeacher(teacher.encoder)
+    for some in np.random.default_rng(0).permutation(40).reshape(5, 8):
+        batch = rows.batch(some)
+        expected = live.answer(batch, SIGNALS)
+        for signal, found in cached.answer(batch, SIGNALS).items():
+            exact = signal == hidden(0)
+            torch.testing.assert_close(
+                found, expected[signal], rtol=0 if exact else tolerance, atol=0 if exact else tolerance
+            )
+
+
+@pytest.mark.parametrize("name", ["attention_input", "embedding"])
+def test_damaged_weights_beside_shards_are_refused(cache, checkpoint, name):
+    teacher, *_ = teach(cache, checkpoint, attention="input", embedding="compute")
+    (path,) = cache.path.glob(f"*/{name}.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    rows, cached = opened(cache, checkpoint, teacher)
+    with pytest.raises(IntegrityError, match=f"{name}.safetensors"):
+        cached.answer(rows.batch(np.arange(4)), SIGNALS)
+
+
+def test_a_group_is_calibrated_once(cache, checkpoint):
+    first, *_ = teach(cache, checkpoint, codec=Codec.INT8)
+    write_rows(cache, originals(50), SHARDS)
+    second, asked, copied = teach(cache, checkpoint, codec=Codec.INT8)
+    assert (asked, copied) == (10, 40)
+    assert [answers.affine for answers in first.groups] == [answers.affine for answers in second.groups]
+
+
+@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("forms", [{}, {"attention": "input", "embedding": "compute"}])
+def test_bytes_are_foretold(cache, checkpoint, codec, forms):
+    teacher, *_ = teach(cache, checkpoint, codec=codec, **forms)
+    rows, _ = opened(cache, checkpoint, teacher)
+    for answers in teacher.groups:
+        group = cache.group(answers.name)
+        batches = [batch for side in group.manifest().shards for batch in group.open_shard(side)[1]]
+        found = sum(batch.get_total_buffer_size() for batch in batches)
+        assert answers.bytes(rows.lengths) == pytest.approx(found, rel=0.02, abs=40 * 8)
 
 
 @pytest.mark.parametrize("codec", [Codec.F32, Codec.F16, Codec.BF16, Codec.INT8])

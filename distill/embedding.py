@@ -1,0 +1,77 @@
+"""Embeddings: a teacher without its blocks, which gives its embedding output from token ids alone."""
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoConfig, AutoModel
+
+from distill.batch import Batch
+from distill.encoder import Encoder
+from schemas.errors import ModelError
+from schemas.signal import hidden
+from schemas.task import Kind
+
+PROBE = 4
+PER_LAYER = ("layer_types", "mlp_layer_types")
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A body without blocks: its last hidden state is the embedding output."""
+
+    body: Encoder
+
+    @classmethod
+    def load(cls, path: Path) -> "Embedding":
+        """Read what `save_embedding` wrote."""
+        with safe_open(path, "pt") as file:
+            settings = json.loads(file.metadata()["configuration"])
+        body = AutoModel.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
+        body.load_state_dict(load_file(path), strict=False)
+        return cls(Encoder(body.eval(), Kind.NONE))
+
+    @torch.no_grad()
+    def read(self, batch: Batch) -> Float[Tensor, "tokens width"]:
+        """Return the embedding output at every token."""
+        self.body.model.to(batch.input_ids.device)
+        return batch.pack_tokens(self.body.model(**self.body.inputs(batch)).last_hidden_state)
+
+
+def save_embedding(encoder: Encoder, path: Path) -> None:
+    """Write a teacher's embeddings with a configuration of no blocks.
+
+    Raises `ModelError` for a teacher whose embedding output is not what is left of it without its blocks.
+    """
+    configuration = without_blocks(encoder.model.config)
+    names = AutoModel.from_config(configuration).state_dict()
+    weights = encoder.model.base_model.state_dict()
+    kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
+    save_file(kept, path, {"configuration": json.dumps(configuration.to_dict(), sort_keys=True)})
+    few = Batch.of(np.arange(1), [np.arange(PROBE)], [np.zeros(PROBE, np.int64)], padding=0, device=encoder.device)
+    with torch.no_grad():
+        expected = encoder.read(few, {hidden(0)})[hidden(0)]
+    if not torch.allclose(Embedding.load(path).read(few), expected, rtol=1e-5, atol=1e-6):
+        raise ModelError(
+            "a teacher whose embedding output can be computed without its blocks",
+            f"{type(encoder.model).__name__}: another output",
+            "set teach.embedding=keep",
+        )
+
+
+def without_blocks(configuration: Any) -> Any:
+    """Return a copy of a configuration that has no blocks."""
+    found = deepcopy(configuration)
+    found.num_hidden_layers = 0
+    for name in PER_LAYER:
+        if getattr(found, name, None):
+            setattr(found, name, [])
+    return found

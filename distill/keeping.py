@@ -1,0 +1,59 @@
+"""Keeping: in which form a cache holds what a teacher says."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModel
+
+from distill.projections import is_plain
+from distill.shape import ModelShape
+from schemas.checkpoint import Checkpoint
+from schemas.codec import Codec
+from schemas.configuration import Teaching
+from schemas.signal import Family, Signal, hidden
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """The codec of what is not exact, and what is kept of attention and of the embedding output."""
+
+    codec: Codec = Codec.F16
+    attention: Literal["scores", "input"] = "scores"
+    embedding: Literal["keep", "compute"] = "keep"
+
+    def family(self, signal: Signal) -> Family:
+        """Return the family of the group that a signal is kept in."""
+        if signal.family is Family.ATTENTION and self.attention == "input":
+            return Family.ATTENTION_INPUT
+        if signal == hidden(0) and self.embedding == "compute":
+            return Family.EMBEDDING
+        return signal.family
+
+
+def keeping_of(
+    teaching: Teaching,
+    checkpoint: Checkpoint,
+    shape: ModelShape,
+    signals: Collection[Signal],
+    lengths: Callable[[], np.ndarray],
+) -> Keeping:
+    """Decide what the configuration leaves open; `lengths` gives the tokens of some rows, and is asked only for that.
+
+    A block's input takes `width` numbers a token, its scores `heads` numbers a pair of tokens.
+    """
+    attention = teaching.attention
+    if attention == "auto":
+        attention = "scores"
+        if any(signal.family is Family.ATTENTION for signal in signals) and is_plain(skeleton(checkpoint)):
+            tokens = lengths().astype(np.int64)
+            attention = "input" if shape.width * tokens.sum() < shape.heads * (tokens**2).sum() else "scores"
+    return Keeping(teaching.codec, attention, teaching.embedding)
+
+
+def skeleton(checkpoint: Checkpoint) -> torch.nn.Module:
+    """Return a model's body without its numbers."""
+    with torch.device("meta"):
+        return AutoModel.from_config(AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False))
