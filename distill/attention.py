@@ -1,6 +1,6 @@
 """Reading attention scores before softmax, through the extension point that transformers has for attention."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from schemas.errors import ModelError
 
 IMPLEMENTATION = "distill"
 
@@ -49,7 +51,10 @@ def attention(
     scaling: float | None = None,
     **rest: Any,
 ) -> tuple[Float[Tensor, "rows length heads head_width"], None]:
-    """Attend as transformers asks; where the block is wanted, compute and keep the scores on the way."""
+    """Attend as transformers asks; where the block is wanted, compute and keep the scores on the way.
+
+    A block that looks at a window keeps 0 for pairs outside it, as TinyBERT's code does for what is masked.
+    """
     capture = _CAPTURE.get()
     if capture is not None:
         capture.calls += 1
@@ -60,10 +65,22 @@ def attention(
     scores = query @ key.transpose(-1, -2) * (query.size(-1) ** -0.5 if scaling is None else scaling)
     capture.scores[capture.calls] = scores
     if attention_mask is not None:
-        masked = attention_mask if attention_mask.dtype == torch.bool else attention_mask >= 0
-        scores = scores.masked_fill(~masked, torch.finfo(scores.dtype).min)
+        unseen = ~(attention_mask if attention_mask.dtype == torch.bool else attention_mask >= 0)
+        if rest.get("sliding_window") is not None:
+            # What lies outside a block's window was never trained to mean anything: noise is not to be learnt from.
+            capture.scores[capture.calls] = scores.masked_fill(unseen, 0.0)
+        scores = scores.masked_fill(unseen, torch.finfo(scores.dtype).min)
     weights = nn.functional.dropout(torch.softmax(scores, dim=-1), dropout, training=module.training)
     return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+def no_scores(model: nn.Module, blocks: Collection[int]) -> ModelError:
+    """Return the refusal of a model whose attention does not go through transformers' extension point."""
+    return ModelError(
+        f"attention scores before softmax of block {', '.join(map(str, sorted(blocks)))}",
+        f"{type(model).__name__} gives none: its attention is not transformers' AttentionInterface",
+        "set `train.dials: {attention: false}` where the recipe has that dial, or name another model",
+    )
 
 
 AttentionInterface.register(IMPLEMENTATION, attention)

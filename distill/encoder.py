@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from distill.attention import IMPLEMENTATION, capture_scores
+from distill.attention import IMPLEMENTATION, capture_scores, no_scores
 from distill.batch import Batch
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
@@ -68,12 +68,16 @@ class Encoder:
         """Run the model once and return the signals, packed.
 
         Logits are [rows, classes], those of tokens [tokens, classes], hidden states [tokens, width], attention scores
-        flat: row after row, heads one after another, length times length numbers each. All are float32.
+        flat: row after row, heads one after another, length times length numbers each. All are float32. Raises
+        `ModelError` for attention scores of a model that gives none.
         """
         wanted = frozenset(signals)
         hidden_layers = layers_of(wanted, Family.HIDDEN)
-        with capture_scores(layers_of(wanted, Family.ATTENTION)) as scores:
+        blocks = layers_of(wanted, Family.ATTENTION)
+        with capture_scores(blocks) as scores:
             output = self.model(**self.inputs(batch), output_hidden_states=bool(hidden_layers))
+        if missing := set(blocks) - set(scores):
+            raise no_scores(self.model, missing)
         answers: Answers = {}
         for signal in wanted:
             match signal.family:
