@@ -74,6 +74,11 @@ def attention(
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
+def gives_scores(model: Any) -> bool:
+    """Whether the attention of a model, or of one without weights, goes through transformers' extension point."""
+    return type(model).is_backend_compatible()
+
+
 def no_scores(model: nn.Module, blocks: Collection[int]) -> ModelError:
     """Return the refusal of a model whose attention does not go through transformers' extension point."""
     return ModelError(

@@ -21,11 +21,15 @@ from transformers import (
     XLMRobertaConfig,
 )
 
+from distill.arm_result import save_model
+from distill.attention import gives_scores
 from distill.batch import Batch
 from distill.encoder import Encoder, architecture
 from distill.skeleton import skeleton_of
+from distill.student import BLOCK, make_student
 from distill.tokens import Tokenizer
 from schemas.checkpoint import Checkpoint
+from schemas.configuration import Student
 from schemas.errors import ModelError
 from schemas.positions import positions_of
 from schemas.signal import Family, Signal, answer_of, attention_scores, hidden
@@ -234,3 +238,44 @@ def test_a_model_without_attention_scores_says_so(checkpoints, family):
         encoder.read(batch, [Signal(Family.HIDDEN, 1, "token"), attention_scores(2)])
     assert caught.value.expected == "attention scores before softmax of block 2"
     assert "attention: false" in caught.value.remedy
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_known_to_be_missing_before_weights_are_read(checkpoints, family):
+    model = skeleton_of(checkpoints[family, Kind.CLASSIFICATION], Kind.CLASSIFICATION)
+    assert gives_scores(model) == (family not in WITHOUT_SCORES)
+    assert all(parameter.is_meta for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.NONE])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_student_takes_the_layers_of_a_teacher_of_any_family(checkpoints, tmp_path, family, kind):
+    teacher, task = checkpoints[family, kind], task_of(kind)
+    student = make_student(Student(layers=2), teacher, task, 0)
+    save_model(student, teacher, tmp_path)
+    again = Encoder.load(Checkpoint.find(str(tmp_path)), task)
+    batch = batch_of(Tokenizer.load(teacher, 32), TEXTS)
+    with torch.no_grad():
+        read = again.read(batch, [hidden(0), hidden(1), hidden(2)])
+        expected = Encoder.load(teacher, task).read(batch, [hidden(0), hidden(1)])
+    assert again.shape.layers == 2
+    # Of three blocks the uniform map takes the first and the last.
+    for layer in (0, 1):
+        torch.testing.assert_close(read[hidden(layer)], expected[hidden(layer)])
+    blocks = [numbered for numbered in map(BLOCK.search, again.model.state_dict()) if numbered]
+    assert {int(numbered[2]) for numbered in blocks} == (set() if family == "albert" else {0, 1})
+    source, taken = Encoder.load(teacher, task).model.state_dict(), again.model.state_dict()
+    for name in taken:
+        of_teacher = BLOCK.sub(lambda found: f"{found[1]}{2 if found[2] == '1' else 0}.", name)
+        assert torch.equal(taken[name], source[of_teacher]), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_student_at_random_has_the_shape_that_was_asked_for(checkpoints, family):
+    teacher, task = checkpoints[family, Kind.CLASSIFICATION], task_of(Kind.CLASSIFICATION)
+    wanted = Student(start="random", layers=2, width=8, heads=2, intermediate=12)
+    student = make_student(wanted, teacher, task, 0)
+    batch = batch_of(Tokenizer.load(teacher, 32), TEXTS)
+    with torch.no_grad():
+        assert student.read(batch, [hidden(2)])[hidden(2)].shape == (batch.lengths.sum(), 8)
+    assert any(12 in parameter.shape or 24 in parameter.shape for parameter in student.model.parameters())
