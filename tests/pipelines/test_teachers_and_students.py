@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import cache_hashes, labelled, run_yaml
+from conftest import TAGS, cache_hashes, labelled, run_yaml, tagged, write_conll
 from tiny_tokenizers import ROBERTA, byte_level, unigram
 from transformers import (
     AutoTokenizer,
@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
+    RobertaForTokenClassification,
 )
 from verbs import distill, good, report_of
 
@@ -113,3 +114,29 @@ def test_what_is_said_of_tokens_is_refused_for_a_student_with_other_tokens(
     for said in ("a tokenizer of its own", "attention.2", "hidden.0", str(roberta), "hinton"):
         assert said in done.output.replace("\n", " "), said
     assert not list((tmp_path / "run").rglob("*.arrow"))
+
+
+def test_a_student_of_words_with_other_tokens_learns_from_labels_only(
+    configured, token_teacher_folder, tmp_path, tmp_path_factory
+):
+    torch.manual_seed(3)
+    tokenizer = byte_level(True, ROBERTA)
+    shape = RobertaConfig(vocab_size=len(tokenizer), type_vocab_size=1, **{**SMALL, **labelled(TAGS)})
+    student = saved(RobertaForTokenClassification(shape), tokenizer, tmp_path_factory.mktemp("words"))
+    path = configured(
+        token_teacher_folder,
+        student,
+        task={"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS},
+        data={split: str(tmp_path / f"{split}.conll") for split in ("train", "dev", "test")},
+        augment={"replace_entities": True},
+        train={"recipe": "finetune", "steps": 6, "keep_copies": {"agreement": True}},
+    )
+    rows = tagged(60)
+    for split, part in {"train": rows[:30], "dev": rows[30:45], "test": rows[45:]}.items():
+        write_conll(tmp_path / f"{split}.conll", part)
+    done = distill("run", path, "train.recipe=hinton")
+    assert done.exit_code == 4, done.output
+    assert "wants token_logits" in done.output
+    good("run", path)
+    arms = {arm["name"]: arm for arm in report_of(path)["arms"]}
+    assert arms["distilled+augmented"]["steps"] == 6
