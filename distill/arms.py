@@ -10,13 +10,14 @@ import numpy as np
 
 from distill.arm_result import ArmResult, finish, finished, save_model
 from distill.comparison import Comparison, compare
+from distill.configured import recipe_of
 from distill.encoder import Encoder, accelerator, use_all_cores
 from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
 from distill.kept_copies import keep_copies
 from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
-from distill.student import make_student, start_of, student_shape
+from distill.student import make_student, start_of, student_shape, tokenizer_source
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
@@ -29,7 +30,7 @@ from schemas.digest import digest
 from schemas.errors import DataError
 from schemas.example import Example
 from schemas.rows import NAME as ROWS
-from schemas.signal import answer_of
+from schemas.signal import Signal, answer_of
 from schemas.task import Task
 
 
@@ -73,37 +74,72 @@ class Arms:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The teacher's tokenizer, which is every student's too."""
+        """The teacher's tokenizer."""
         return Tokenizer.load(self.teacher, self.configuration.teach.max_length)
 
     @cached_property
+    def source(self) -> Checkpoint:
+        """The checkpoint whose tokenizer all students read with: the teacher's, unless theirs is another."""
+        return tokenizer_source(self.configuration.student, self.teacher)
+
+    @cached_property
+    def students_tokenizer(self) -> Tokenizer:
+        """The tokenizer of all students."""
+        if self.source is self.teacher:
+            return self.tokenizer
+        return Tokenizer.load(self.source, self.configuration.teach.max_length)
+
+    @cached_property
     def test(self) -> HeldOut:
-        """The rows a report is about, as models read them."""
+        """The rows a report is about, as the teacher reads them."""
         return HeldOut.of(self.splits.test, self.tokenizer, self.task, accelerator())
+
+    @cached_property
+    def students_test(self) -> HeldOut:
+        """The rows a report is about, as students read them."""
+        if self.source is self.teacher:
+            return self.test
+        return HeldOut.of(self.splits.test, self.students_tokenizer, self.task, accelerator())
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Where rows and answers are."""
+        return Cache(self.configuration.cache_path)
+
+    @cached_property
+    def taught(self) -> TrainingRows:
+        """The rows of the cache as the teacher read them."""
+        group = tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length)
+        return TrainingRows.of(self.cache, group, self.tokenizer.padding, self.task)
+
+    @cached_property
+    def rows(self) -> TrainingRows:
+        """The same rows as students read them."""
+        if self.source is self.teacher:
+            return self.taught
+        return TrainingRows.tokenised(self.cache, self.students_tokenizer, self.task)
 
     def run(self) -> list[ArmResult]:
         """Evaluate the teacher and train the arms; finished arms are read, not trained again."""
         use_all_cores()
-        cache = Cache(self.configuration.cache_path)
-        group = tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length)
-        rows = TrainingRows.of(cache, group, self.tokenizer.padding, self.task)
-        dev = HeldOut.of(self.splits.dev, self.tokenizer, self.task, accelerator())
-        wanted = [arm for arm in self.configuration.train.arms if arm != "distilled+augmented" or has_copies(rows)]
-        todo = [self.todo(name, rows, cache) for name in wanted]
+        dev = HeldOut.of(self.splits.dev, self.students_tokenizer, self.task, accelerator())
+        wanted = [arm for arm in self.configuration.train.arms if arm != "distilled+augmented" or has_copies(self.rows)]
+        todo = [self.todo(name) for name in wanted]
         # What does not fit is said before the first arm is trained, not after.
         for arm in todo:
             if not isinstance(arm, ArmResult) and self.configuration.train.teacher == "cached":
-                self.teacher_for(arm.recipe, rows, cache)
+                self.teacher_for(arm.recipe)
         results = [self.evaluate_teacher()]
         for arm in todo:
-            results.append(arm if isinstance(arm, ArmResult) else self.train(arm, rows, cache, dev))
+            results.append(arm if isinstance(arm, ArmResult) else self.train(arm, dev))
         return results
 
     def seconds_per_row(self, results: Sequence[ArmResult]) -> list[float]:
         """Time the models of all arms side by side."""
-        folders = [self.teacher.path, *(self.folder / result.name for result in results[1:])]
-        encoders = [Encoder.load_accelerated(Checkpoint(folder), self.task) for folder in folders]
-        return seconds_per_row(encoders, self.test)
+        teacher = (Encoder.load_accelerated(self.teacher, self.task), self.test)
+        folders = [self.folder / result.name for result in results[1:]]
+        students = [Encoder.load_accelerated(Checkpoint(folder), self.task) for folder in folders]
+        return seconds_per_row([teacher, *((student, self.students_test) for student in students)])
 
     def compare(self, results: Sequence[ArmResult]) -> list[Comparison]:
         """Compare the trained arms on the test rows."""
@@ -119,23 +155,23 @@ class Arms:
         found = evaluate(encoder, self.test, self.configuration.seed)
         return finish(path, ArmResult.of("teacher", input, encoder, found), found)
 
-    def todo(self, name: str, rows: TrainingRows, cache: Cache) -> "ArmResult | Todo":
+    def todo(self, name: str) -> "ArmResult | Todo":
         """Return an arm's result if it is there, or what is to be done for it."""
         settings = self.configuration.train
         recipe = self.recipe_of(name)
-        total = settings.steps or sum(self.recipe_of("distilled").steps(int(rows.counts.sum()), settings.batch))
-        input = self.input(name, cache, recipe, total)
+        total = settings.steps or sum(self.recipe_of("distilled").steps(int(self.rows.counts.sum()), settings.batch))
+        input = self.input(name, recipe, total)
         return finished(self.folder / name, input) or Todo(name, recipe, total, input)
 
-    def train(self, todo: "Todo", rows: TrainingRows, cache: Cache, dev: HeldOut) -> ArmResult:
+    def train(self, todo: "Todo", dev: HeldOut) -> ArmResult:
         """Train and evaluate one student."""
         name, recipe, path = todo.name, todo.recipe, self.folder / todo.name
         configuration = self.configuration
         student = make_student(configuration.student, self.teacher, self.task, configuration.seed)
-        teacher = self.teacher_for(recipe, rows, cache)
+        teacher = self.teacher_for(recipe)
         wanted = needs_labels(recipe) and recipe.columns
-        labelled = label_by_teacher(rows, teacher, accelerator()) if wanted else rows
-        chosen, copies = self.kept(todo, labelled, self.choose(name, recipe, labelled, teacher), cache)
+        labelled = label_by_teacher(self.rows, teacher, accelerator()) if wanted else self.rows
+        chosen, copies = self.kept(todo, self.choose(name, recipe, labelled, teacher))
         trainer = Trainer(
             student=student,
             recipe=recipe,
@@ -152,8 +188,8 @@ class Arms:
             progress=self.progress(name),
         )
         progress = trainer.run()
-        found = evaluate(student, self.test, configuration.seed)
-        save_model(student, self.teacher, path)
+        found = evaluate(student, self.students_test, configuration.seed)
+        save_model(student, self.source, path)
         result = ArmResult.of(name, todo.input, student, found, todo.steps, progress.best_step)
         result = finish(path, result.model_copy(update={"copies": copies}), found)
         trainer.state.clear()
@@ -161,26 +197,31 @@ class Arms:
 
     def recipe_of(self, name: str) -> Recipe:
         """Return the recipe of an arm: the configured one, or labels alone."""
-        settings = self.configuration.train
-        student = student_shape(self.configuration.student, self.teacher, self.task)
         teacher = ModelShape.of_checkpoint(self.teacher, self.task.kind)
         if name == "scratch":
+            student = student_shape(self.configuration.student, self.teacher, self.task)
             recipe = load_recipe("finetune", student, teacher, {})
         else:
-            recipe = load_recipe(settings.recipe, student, teacher, settings.dials)
-        return recipe.with_learning_rate(settings.learning_rate)
+            recipe = recipe_of(self.configuration, self.teacher, teacher)
+        return recipe.with_learning_rate(self.configuration.train.learning_rate)
 
-    def teacher_for(self, recipe: Recipe, rows: TrainingRows, cache: Cache) -> Teacher:
+    def teacher_for(self, recipe: Recipe) -> Teacher:
         """Return the teacher as configured; a recipe that learns from labels alone has one that knows nothing."""
         signals = {column.signal for column in recipe.columns}
         if signals and needs_labels(recipe):
             # Rows without a label get the teacher's.
             signals.add(answer_of(self.task.kind))
         if self.configuration.train.teacher == "live" and signals:
-            return LiveTeacher(Encoder.load_accelerated(self.teacher, self.task))
-        return CachedTeacher(
-            open_readers(cache, signals, rows, self.configuration.teach.codec, self.identity) if signals else []
-        )
+            rows = None if self.rows is self.taught else self.taught
+            return LiveTeacher(Encoder.load_accelerated(self.teacher, self.task), rows)
+        return self.cached(signals)
+
+    def cached(self, signals: set[Signal]) -> CachedTeacher:
+        """Return the teacher as the cache holds what it said."""
+        if not signals:
+            return CachedTeacher([])
+        codec = self.configuration.teach.codec
+        return CachedTeacher(open_readers(self.cache, signals, self.taught, codec, self.identity))
 
     def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teacher: Teacher) -> np.ndarray:
         """Return the numbers of the rows an arm learns from."""
@@ -201,24 +242,21 @@ class Arms:
         """Whether an arm may leave out copies."""
         return name == "distilled+augmented" and self.configuration.train.keep_copies.leaves_out
 
-    def kept(
-        self, todo: "Todo", rows: TrainingRows, chosen: np.ndarray, cache: Cache
-    ) -> tuple[np.ndarray, dict[str, int]]:
+    def kept(self, todo: "Todo", chosen: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
         """Return the chosen rows without the copies that are left out, and counts of these; cached answers decide."""
         if not self.filters(todo.name):
             return chosen, {}
-        configuration = self.configuration
         answer = {answer_of(self.task.kind)}
-        teacher = CachedTeacher(open_readers(cache, answer, rows, configuration.teach.codec, self.identity))
-        answered = teacher.kept(answer) & rows.has_answers
-        return keep_copies(rows, chosen, teacher, answered, configuration.train.keep_copies)
+        teacher = self.cached(answer)
+        answered = teacher.kept(answer) & self.taught.has_answers
+        return keep_copies(self.taught, chosen, teacher, answered, self.configuration.train.keep_copies)
 
-    def input(self, name: str, cache: Cache, recipe: Recipe, total: int) -> str:
+    def input(self, name: str, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
         configuration = self.configuration
         parts: dict[str, Any] = {
             "name": name,
-            "rows": [[side.ids, side.accounting] for side in cache.group(ROWS).manifest().shards],
+            "rows": [[side.ids, side.accounting] for side in self.cache.group(ROWS).manifest().shards],
             "teacher": self.identity,
             "student": configuration.student.model_dump(mode="json"),
             "start": start_of(configuration.student),

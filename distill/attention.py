@@ -13,7 +13,8 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from schemas.signal import Family, Signal
+from schemas.errors import ModelError
+from schemas.signal import Family, Signal, attention_scores
 
 IMPLEMENTATION = "distill"
 
@@ -59,11 +60,13 @@ def attention(
     scaling: float | None = None,
     **rest: Any,
 ) -> tuple[Float[Tensor, "rows length heads head_width"], None]:
-    """Attend as transformers asks; where something of the block is wanted, compute and keep it on the way."""
+    """Attend as transformers asks; where something of the block is wanted, compute and keep it on the way.
+
+    A block that looks at a window keeps 0 for pairs outside it, as TinyBERT's code does for what is masked.
+    """
     capture = _CAPTURE.get()
-    wanted = capture.of_block() if capture else []
     scores: Pairs | None = None
-    for signal in wanted:
+    for signal in capture.of_block() if capture else ():
         assert capture is not None
         if signal.family is Family.ATTENTION:
             factor = query.size(-1) ** -0.5 if scaling is None else scaling
@@ -71,13 +74,16 @@ def attention(
         else:
             states = {Family.QUERY_RELATION: query, Family.KEY_RELATION: key, Family.VALUE_RELATION: value}
             capture.found[signal] = related(states[signal.family], signal.heads or query.size(1))
-    if scores is None:
+    if capture is None or scores is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )  # type: ignore[return-value]
     if attention_mask is not None:
-        masked = attention_mask if attention_mask.dtype == torch.bool else attention_mask >= 0
-        scores = scores.masked_fill(~masked, torch.finfo(scores.dtype).min)
+        unseen = ~(attention_mask if attention_mask.dtype == torch.bool else attention_mask >= 0)
+        if rest.get("sliding_window") is not None:
+            # What lies outside a block's window was never trained to mean anything: noise is not to be learnt from.
+            capture.found[attention_scores(capture.calls)] = scores.masked_fill(unseen, 0.0)
+        scores = scores.masked_fill(unseen, torch.finfo(scores.dtype).min)
     weights = nn.functional.dropout(torch.softmax(scores, dim=-1), dropout, training=module.training)
     return (weights @ value).transpose(1, 2).contiguous(), None
 
@@ -87,6 +93,20 @@ def related(states: Float[Tensor, "rows old_heads length head_width"], heads: in
     whole = states.transpose(1, 2).flatten(2)
     cut = whole.unflatten(-1, (heads, -1)).transpose(1, 2)
     return cut @ cut.transpose(-1, -2) * cut.size(-1) ** -0.5
+
+
+def gives_scores(model: Any) -> bool:
+    """Whether the attention of a model, or of one without weights, goes through transformers' extension point."""
+    return type(model).is_backend_compatible()
+
+
+def no_scores(model: nn.Module, signals: Collection[Signal]) -> ModelError:
+    """Return the refusal of a model whose attention does not go through transformers' extension point."""
+    return ModelError(
+        f"attention before softmax: {', '.join(map(str, sorted(signals)))}",
+        f"{type(model).__name__} gives none: its attention is not transformers' AttentionInterface",
+        "set `train.dials: {attention: false}` where the recipe has that dial, or name another model",
+    )
 
 
 AttentionInterface.register(IMPLEMENTATION, attention)

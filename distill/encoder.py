@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from distill.attention import IMPLEMENTATION, capture
+from distill.attention import IMPLEMENTATION, capture, no_scores
 from distill.batch import Batch
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
@@ -75,6 +75,8 @@ class Encoder:
         layered = any(signal.family in (Family.HIDDEN, Family.FIRST, Family.MEAN) for signal in signals)
         with capture(signals) as pairs, self.pooler_output() as pooled:
             output = self.model(**self.inputs(batch), output_hidden_states=layered)
+        if missing := {signal for signal in signals if signal.at == "tokens"} - pairs.keys():
+            raise no_scores(self.model, missing)
         answers: Answers = {}
         for signal in frozenset(signals):
             states = output.hidden_states[signal.layer or 0] if layered else torch.empty(0)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-from transformers import AutoConfig, AutoModel
 
 from distill.projections import is_plain
 from distill.shape import ModelShape
+from distill.skeleton import skeleton_of
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
@@ -47,13 +46,9 @@ def keeping_of(
     attention = teaching.attention
     if attention == "auto":
         attention = "scores"
-        if any(signal.family is Family.ATTENTION for signal in signals) and is_plain(skeleton(checkpoint)):
+        if any(signal.family is Family.ATTENTION for signal in signals) and is_plain(
+            skeleton_of(checkpoint, shape.kind).base_model
+        ):
             tokens = lengths().astype(np.int64)
             attention = "input" if shape.width * tokens.sum() < shape.heads * (tokens**2).sum() else "scores"
     return Keeping(teaching.codec, attention, teaching.embedding)
-
-
-def skeleton(checkpoint: Checkpoint) -> torch.nn.Module:
-    """Return a model's body without its numbers."""
-    with torch.device("meta"):
-        return AutoModel.from_config(AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False))

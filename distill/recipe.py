@@ -172,7 +172,7 @@ def same_heads(terms: Iterable[Term], student: ModelShape, teacher: ModelShape) 
         raise ConfigurationError(
             f"{teacher.heads} attention heads, as the teacher has",
             f"a student with {student.heads}",
-            "set `student.heads`, or a recipe's dial that leaves attention out",
+            "set `student.heads`, or `train.dials: {attention: false}` where the recipe has that dial",
         )
     return tuple(terms)
 

@@ -13,6 +13,7 @@ from distill.embedding import Embedding
 from distill.encoder import Answers, Encoder
 from distill.packed import Packed, PackedReader
 from distill.projections import Projections
+from distill.training_rows import TrainingRows
 from schemas.answers import Answers as Group
 from schemas.codec import Codec
 from schemas.errors import IntegrityError
@@ -29,15 +30,21 @@ class Teacher(Protocol):
 
 
 class LiveTeacher:
-    """Asks the model itself, at every step."""
+    """Asks the model itself, at every step.
 
-    def __init__(self, encoder: Encoder) -> None:
+    `rows` are those of the batches as the teacher reads them, where the student reads other token ids.
+    """
+
+    def __init__(self, encoder: Encoder, rows: TrainingRows | None = None) -> None:
         self.encoder = encoder
+        self.rows = rows
 
     def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
         """Run the teacher in evaluation mode, without gradients."""
         if not signals:
             return {}
+        if self.rows is not None:
+            batch = self.rows.batch(batch.rows, batch.input_ids.device)
         with torch.no_grad():
             return self.encoder.read(batch, signals)
 

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from transformers import AutoTokenizer
 
+from distill.skeleton import skeleton_of
 from distill.words import first_pieces, places_of
 from schemas.checkpoint import Checkpoint
 from schemas.digest import identity
 from schemas.errors import ModelError
 from schemas.example import KEPT, RANDOM, Change, Example
+from schemas.positions import positions_of
+from schemas.task import Kind
 from schemas.tokens import FIRST_PIECES, NO_ID
 
 
@@ -71,10 +74,10 @@ class Tokenizer:
                 f"{checkpoint.path}: {len(backend):,} pieces",
                 "put the model's own tokenizer beside it",
             )
-        positions = checkpoint.configuration.get("max_position_embeddings")
-        if positions is not None and max_length > positions:
+        positions = positions_of(skeleton_of(checkpoint, Kind.NONE))
+        if max_length > positions:
             raise ModelError(
-                f"`teach.max_length` of at most {positions}, as the model has positions",
+                f"`teach.max_length` of at most {positions}, as {checkpoint.path} has positions for pieces",
                 f"{max_length}",
                 f"set teach.max_length={positions} or lower",
             )

@@ -20,6 +20,7 @@ from schemas.example import Example, Label
 from schemas.group import Group
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
+from schemas.rows import examples as examples_of
 from schemas.rows import labels
 from schemas.task import NO_ANSWERS, Kind, Task, Unit, unit_of
 from schemas.tokens import FIRST_PIECES
@@ -69,6 +70,13 @@ class TrainingRows:
             padding=padding,
             words=words_of(rows, encoded, tokens_group) if unit_of(task.kind) is Unit.WORD else None,
         )
+
+    @classmethod
+    def tokenised(cls, cache: Cache, tokenizer: Tokenizer, task: Task) -> "TrainingRows":
+        """Read the rows of a cache and tokenise them again, by a tokenizer that is not the teacher's."""
+        group = cache.group(ROWS)
+        shards = (group.read_shard(side) for side in group.manifest().shards)
+        return cls.of_examples([each for table in shards for each in examples_of(table)], tokenizer, task)
 
     @classmethod
     def of_examples(cls, examples: Sequence[Example], tokenizer: Tokenizer, task: Task) -> "TrainingRows":

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from distill.configured import recipe_of
 from distill.keeping import keeping_of
 from distill.needs import identity_of, wanted_groups
-from distill.recipe import Recipe, load_recipe
+from distill.recipe import Recipe
 from distill.student import student_shape
 from distill.teach import settings_of
 from pipelines.beam_module import beam_module
@@ -77,9 +78,7 @@ class Planner:
     @cached_property
     def recipe(self) -> Recipe:
         """The configured recipe."""
-        settings = self.configuration.train
-        student = student_shape(self.configuration.student, self.calibration.checkpoint, self.configuration.task)
-        return load_recipe(settings.recipe, student, self.calibration.encoder.shape, settings.dials)
+        return recipe_of(self.configuration, self.calibration.checkpoint, self.calibration.encoder.shape)
 
     @property
     def kept(self) -> int:

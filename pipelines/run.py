@@ -106,14 +106,11 @@ class Run:
 
     def recipe(self) -> "Recipe":
         """Return the configured recipe for this teacher and student."""
-        from distill.recipe import load_recipe
+        from distill.configured import recipe_of
         from distill.shape import ModelShape
-        from distill.student import student_shape
 
-        settings = self.configuration.train
-        student = student_shape(self.configuration.student, self.teacher, self.configuration.task)
-        teacher = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
-        recipe = load_recipe(settings.recipe, student, teacher, settings.dials)
+        shape = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
+        recipe = recipe_of(self.configuration, self.teacher, shape)
         if self.configuration.data.corpus:
             recipe.refuse_predictions()
         return recipe

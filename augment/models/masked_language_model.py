@@ -22,6 +22,7 @@ from augment.words import SplitText, literal, split
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Context, Precision
 from schemas.errors import ModelError
+from schemas.positions import positions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class MaskedLanguageModel:
         self.tokenizer = literal(tokenizer)
         self.mask: int = tokenizer.mask_token_id
         self.frames = {context: Frame.of(self.tokenizer, context) for context in CONTEXTS}
-        self.length = longest_input(model)
+        self.length = positions_of(model)
         self.vocabulary = Vocabulary.of(self.tokenizer, model.config.vocab_size)
         self.takes_segments = (
             "token_type_ids" in inspect.signature(model.forward).parameters
@@ -207,11 +208,3 @@ def load_model(path: Path) -> Any:
             remedy,
         )
     return model
-
-
-def longest_input(model: Any) -> int:
-    """Return how many pieces a model takes; RoBERTa's kin keep their first positions for padding."""
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-    return model.config.max_position_embeddings

@@ -8,7 +8,7 @@ from distill.losses import cross_entropy, kl_divergence, mse, soft_cross_entropy
 from distill.recipe import Recipe, Stage, Term, from_teacher, label, load_recipe, recipe_names
 from distill.shape import ModelShape
 from schemas.errors import ConfigurationError
-from schemas.signal import hidden, logits
+from schemas.signal import Family, hidden, logits
 from schemas.task import Kind
 
 STUDENT = ModelShape(layers=4, width=312, heads=12, vocabulary=30522, classes=2)
@@ -74,6 +74,18 @@ def test_a_deeper_student_is_refused():
 def test_other_heads_are_refused():
     with pytest.raises(ConfigurationError, match="student with 6"):
         load_recipe("tinybert", ModelShape(4, 312, 6, 30522, 2), TEACHER, {})
+
+
+@pytest.mark.parametrize(("name", "answers"), [("tinybert", ["teacher.logits"]), ("tinybert_general", [])])
+def test_attention_can_be_left_out(name, answers):
+    narrow = replace(STUDENT, heads=6)
+    recipe = load_recipe(name, narrow, TEACHER, {"attention": False})
+    assert sorted(map(str, recipe.columns)) == sorted([f"teacher.hidden.{n}" for n in (0, 3, 6, 9, 12)] + answers)
+    whole = load_recipe(name, STUDENT, TEACHER, {})
+    for left, every in zip(recipe.stages, whole.stages, strict=True):
+        kept = [term for term in every.terms if term.student.family is not Family.ATTENTION]
+        assert [(t.name, t.weight, t.project) for t in left.terms] == [(t.name, t.weight, t.project) for t in kept]
+        assert (left.epochs, left.learning_rate, left.schedule) == (every.epochs, every.learning_rate, every.schedule)
 
 
 def test_unknown_names_and_dials_are_refused():

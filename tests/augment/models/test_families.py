@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import BAD, FILLER, GOOD, OTHER
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tiny_tokenizers import byte_level, unigram, word_piece
 from transformers import (
     AlbertConfig,
     AlbertForMaskedLM,
@@ -27,57 +26,9 @@ from augment.models.masked_language_model import MaskedLanguageModel, Request
 from augment.models.ranking import GRID
 from augment.words import Word, surroundings
 
-CORPUS = [" ".join([a, b, c, d]) for a in FILLER for b in OTHER for c in GOOD[:5] for d in BAD[:3]] + [
-    "(good) film, bad."
-]
 TEXTS = ["Good film", "the plot (very good) was bad.", "a bad-ish, unheardof film"]
-SPECIAL = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
 TOP = 30
 SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 16}
-
-
-def wrapped(backend: Tokenizer, trainer: Any, special: list[str]) -> PreTrainedTokenizerFast:
-    """Train a tokenizer on the corpus and give it frames and a mask."""
-    backend.train_from_iterator(CORPUS, trainer)
-    begin, end = special[2:4]
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}",
-        pair=f"{begin} $A {end} $B:1 {end}:1",
-        special_tokens=[(piece, backend.token_to_id(piece)) for piece in (begin, end)],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=special[0], unk_token=special[1], mask_token=special[4]
-    )
-
-
-def byte_level(prefix: bool) -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-    )
-    return wrapped(backend, trainer, SPECIAL)
-
-
-def unigram() -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.Unigram())
-    backend.normalizer = normalizers.Lowercase()
-    backend.pre_tokenizer = pre_tokenizers.Metaspace()
-    backend.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
-    return wrapped(backend, trainer, SPECIAL)
-
-
-def word_piece() -> PreTrainedTokenizerFast:
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer()
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=special, show_progress=False)
-    return wrapped(backend, trainer, special)
 
 
 FAMILIES = {
