@@ -20,7 +20,7 @@ Drawn = Counter[str]
 Grown = tuple[pa.RecordBatch, Drawn]
 """Copies of some rows, as rows of `COPIES`, distinct and in order of row and draw; and counts of what was drawn."""
 
-ROWS_AT_ONCE = 256
+NUMBERS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,23 @@ class Drawing:
 
         Counts: `trials`, `trial_words` (words that a trial could have changed) and `replaced_<source>`.
         """
-        for start in range(0, len(examples), ROWS_AT_ONCE):
-            rows = examples[start : start + ROWS_AT_ONCE]
-            allowed = map(self.allowed, rows, positions[start : start + ROWS_AT_ONCE])
-            originals = Originals(rows, list(allowed))
+        for part in self.parts(positions):
+            allowed = list(map(self.allowed, examples[part], positions[part]))
+            originals = Originals(examples[part], allowed)
             plan = self.plan(originals, [bool(each.words) for each in originals.positions])
             yield self.grown(originals, strategy, plan, self.choose(originals, plan))
+
+    def parts(self, positions: Sequence[Positions]) -> Iterator[slice]:
+        """Cut rows into parts of which not too many numbers are drawn at once."""
+        start = drawn = 0
+        for row, places in enumerate(positions):
+            numbers = self.copies * len(places)
+            if row > start and drawn + numbers > NUMBERS_AT_ONCE:
+                yield slice(start, row)
+                start, drawn = row, 0
+            drawn += numbers
+        if start < len(positions):
+            yield slice(start, len(positions))
 
     def plan(self, originals: Originals, open: Sequence[bool]) -> Plan:
         """Return what the trials of some rows set out to change; `open` says which positions can change at all."""

@@ -18,7 +18,7 @@ from augment.strategy import Strategy
 from schemas import rows
 from schemas.cache import Cache
 from schemas.digest import digest, ids_digest
-from schemas.errors import IntegrityError
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
 from schemas.work import Work
 
@@ -67,6 +67,7 @@ class ShardAugmenter:
             counts.update(counts_of(found.positions))
             for copies, drawn in each.strategy.grow(originals, found.positions):
                 counts.update(drawn)
+                check_copies(each, pa.Table.from_batches([copies]), read)
                 made.append(copies)
         copies = pa.Table.from_batches(made, rows.COPIES)
         distinct = rows.first_of_each(copies) if len(self.proposing) > 1 else copies
@@ -134,6 +135,19 @@ class Proposed:
     def positions(self) -> list[Positions]:
         """The candidates of each original, in order."""
         return self.read()
+
+
+def check_copies(proposing: Proposing, copies: pa.Table, originals: pa.Table) -> None:
+    """Refuse copies that a strategy should not have made: of no row, with other texts, or that show nothing new."""
+    for problem, wrong in rows.faults(copies, originals).items():
+        if wrong.any():
+            texts = copies.column("texts")[int(wrong.argmax())].as_py()
+            name = proposing.group.removeprefix(candidates.PREFIX)
+            raise ConfigurationError(
+                "copies of the rows given, with as many texts, each unlike its row and unlike the others",
+                f"augment.strategy: {name}: {problem}: {texts!r:.80}",
+                "correct the strategy",
+            )
 
 
 def counts_of(positions: Sequence[Positions]) -> Counter[str]:

@@ -3,11 +3,13 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import TypeAdapter, ValidationError
 
 from augment import strategies
 from augment.candidates import Positions
@@ -73,14 +75,7 @@ def check_strategies(augmentation: Augmentation) -> None:
         )
     for name in augmentation.strategy:
         module = strategy_module(name)
-        known = [parameter for parameter in inspect.signature(module.load).parameters if parameter != "setting"]
-        for dial in augmentation.dials.get(name, {}):
-            if dial not in known:
-                raise ConfigurationError(
-                    f"a dial of {name}: {', '.join(known) or 'it has none'}",
-                    f"augment.dials.{name}: `{dial}`",
-                    "correct or delete it",
-                )
+        check_dials(name, module, augmentation.dials.get(name, {}))
         for model, what in MODELS.items():
             if model in module.NEEDS and getattr(augmentation, model) in (None, "none"):
                 raise ConfigurationError(
@@ -88,6 +83,26 @@ def check_strategies(augmentation: Augmentation) -> None:
                     f"augment.{model}: none",
                     "name one, or set augment.copies=0",
                 )
+
+
+def check_dials(name: str, module: ModuleType, dials: Mapping[str, Any]) -> None:
+    """Refuse dials that a strategy does not know, and values that its annotations do not allow."""
+    known = {key: found for key, found in inspect.signature(module.load).parameters.items() if key != "setting"}
+    for dial, value in dials.items():
+        if dial not in known:
+            raise ConfigurationError(
+                f"a dial of {name}: {', '.join(known) or 'it has none'}",
+                f"augment.dials.{name}: `{dial}`",
+                "correct or delete it",
+            )
+        if known[dial].annotation is inspect.Parameter.empty:
+            continue
+        try:
+            TypeAdapter(known[dial].annotation).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            found = f"augment.dials.{name}.{dial}: `{value}`: {said[0].lower()}{said[1:]}"
+            raise ConfigurationError(f"a value of the dial {dial}", found, "correct it") from None
 
 
 def strategy_files(augmentation: Augmentation) -> dict[str, list[str]]:
@@ -117,7 +132,7 @@ def strategy_module(name: str) -> ModuleType:
         if error.name and error.name not in name:
             raise
         raise ConfigurationError(
-            f"a strategy: {', '.join(known)}, or the dotted path of a module of your own",
+            f"a strategy: {', '.join(known)}, or the dotted path of a module that can be imported from here",
             f"augment.strategy: `{name}`",
             "correct `augment.strategy`",
         ) from None

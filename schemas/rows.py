@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Bool
 from pyarrow import compute
 
 from schemas.digest import digest, ids_digest
@@ -76,6 +77,27 @@ def complete(copies: pa.Table, originals: pa.Table) -> pa.Table:
     kept = originals.drop(COPIES.names).take(compute.index_in(copies.column("origin"), originals.column("id")))  # pyright: ignore[reportAttributeAccessIssue]
     columns = [copies.column(name) if name in COPIES.names else kept.column(name) for name in originals.schema.names]
     return pa.Table.from_arrays(columns, schema=originals.schema)
+
+
+def faults(copies: pa.Table, originals: pa.Table) -> dict[str, Bool[np.ndarray, " copies"]]:
+    """Return, for each way in which copies can be wrong, which are."""
+    index = compute.index_in(copies.column("origin"), originals.column("id"))  # pyright: ignore[reportAttributeAccessIssue]
+    unknown = index.is_null().to_numpy(zero_copy_only=False)
+    if unknown.any():
+        return {"of no row": unknown}
+    own, theirs = copies.column("texts").combine_chunks(), originals.column("texts").take(index).combine_chunks()
+    counts = own.value_lengths().to_numpy(zero_copy_only=False)
+    other = counts != theirs.value_lengths().to_numpy(zero_copy_only=False)
+    if other.any():
+        return {"another number of texts": other}
+    ids = copies.column("id").to_numpy()
+    repeated = np.ones(len(ids), np.bool_)
+    repeated[np.unique(ids, return_index=True)[1]] = False
+    differs = compute.not_equal(own.flatten(), theirs.flatten()).to_numpy(zero_copy_only=False)  # pyright: ignore[reportAttributeAccessIssue]
+    alike = np.bincount(np.repeat(np.arange(len(counts)), counts), differs, minlength=len(counts)) == 0
+    for place in np.flatnonzero(alike).tolist():
+        alike[place] = not masks_of(Change(**change) for change in copies.column("changes")[place].as_py())
+    return {"a copy twice": repeated, "the row itself": alike}
 
 
 def first_of_each(copies: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from augment.candidates import Positions
-from augment.draw import ROWS_AT_ONCE, Drawing, Grown
+from augment.draw import Drawing, Grown
 from augment.models.masked_language_model import Request
 from augment.rewrite import Chosen, Originals
 from augment.strategies import tinybert
@@ -57,8 +57,7 @@ class Evolving:
 
     def grow(self, examples: Sequence[Example], positions: Sequence[Positions]) -> Iterator[Grown]:
         """Yield copies, some rows' at a time; all of those take their steps together."""
-        for start in range(0, len(examples), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
+        for part in self.drawing.parts(positions):
             yield self.grown(Originals(examples[part], positions[part]))
 
     def grown(self, originals: Originals) -> Grown:

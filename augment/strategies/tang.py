@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augment.candidates import Positions
-from augment.draw import ROWS_AT_ONCE, Grown, counted, uniform
+from augment.draw import Grown, counted, uniform
 from augment.eligibility import Eligibility
 from augment.lexicon import Lexicon, Tagger, load_tagger
 from augment.rewrite import moved
 from augment.strategy import Setting
 from augment.words import Word, plain_words
 from schemas import rows
+from schemas.configuration import Probability
 from schemas.errors import ConfigurationError
 from schemas.example import MASK, Change, Example
 
@@ -27,6 +28,7 @@ NEEDS = ()
 PART_OF_SPEECH = "part_of_speech"
 N_GRAM = "n_gram"
 LONGEST_N_GRAM = 5
+ROWS_AT_ONCE = 256
 PER_TEXT, PER_WORD = 3, 2
 """Numbers that a trial draws: for each text whether it is an n-gram, of which length and where; then two a word."""
 STREAM = 1
@@ -163,9 +165,9 @@ def files(*, lexicon: str = "", tagger: str = "", **_: float) -> tuple[Path, ...
 def load(
     setting: Setting,
     *,
-    mask: float = 0.1,
-    part_of_speech: float = 0.1,
-    n_gram: float = 0.25,
+    mask: Probability = 0.1,
+    part_of_speech: Probability = 0.1,
+    n_gram: Probability = 0.25,
     tagger: str = "",
     lexicon: str = "",
 ) -> Tang:

@@ -95,9 +95,9 @@ def test_rows_are_drawn_together_as_alone(several):
     found = [made(row) for row in several]
     distinct = {example.id: (example, places) for example, places in found}.values()
     examples, places = [example for example, _ in distinct], [places for _, places in distinct]
-    for at_once in (2, 256):
+    for at_once in (1, 60, 10**6):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(draw, "ROWS_AT_ONCE", at_once)
+            patch.setattr(draw, "NUMBERS_AT_ONCE", at_once)
             grown = list(Drawing(12, 0.5, 3).draw(examples, places, "test"))
         copies = copies_of(grown, examples)
         assert [[copy.texts for copy in row] for row in copies] == [

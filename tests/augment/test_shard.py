@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pyarrow as pa
 import pytest
 from conftest import originals
@@ -13,6 +15,7 @@ from augment.strategies.tang import Tang
 from augment.strategies.tinybert import TinyBert
 from schemas import rows
 from schemas.cache import Cache
+from schemas.errors import ConfigurationError
 from schemas.example import Example
 
 
@@ -83,6 +86,26 @@ def test_copies_that_are_too_far_are_left_out_and_counted(tmp_path):
     assert (counts["copies"], counts["dissimilar"]) == (10, 5)
     assert found == sorted(found, key=lambda example: example.order)
     assert len(found) == 15
+
+
+@pytest.mark.parametrize(
+    ("texts", "origin", "problem"),
+    [
+        ([("a film",)], None, "the row itself"),
+        ([("x film",), ("x film",)], None, "a copy twice"),
+        ([("x", "film")], None, "another number of texts"),
+        ([("x film",)], 7, "of no row"),
+    ],
+)
+def test_copies_that_should_not_have_been_made_are_refused(tmp_path, texts, origin, problem):
+    class Wrong(Same):
+        def grow(self, examples, positions):
+            made = [examples[0].copy(each, strategy="wrong", draw=i, changes=()) for i, each in enumerate(texts)]
+            yield rows.copies_to_batch([each._replace(origin=origin or each.origin) for each in made]), Counter()
+
+    augmenter = ShardAugmenter(Cache(tmp_path), pa.int32(), [Proposing(Wrong("w"), "candidates.own.wrong", {})], {})
+    with pytest.raises(ConfigurationError, match=f"own.wrong: {problem}"):
+        augmenter.augment(0, [Example.original("test", ("a film",), 1)])
 
 
 def test_identical_rows_are_one_with_a_count(tmp_path):

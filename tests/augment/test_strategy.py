@@ -95,3 +95,9 @@ def test_dials_are_checked():
 def test_a_model_that_is_needed_must_be_named():
     with pytest.raises(ConfigurationError, match=r"the strategy evolving needs"):
         check_strategies(settings(strategy=["tang", "evolving"], masked_language_model=None))
+
+
+@pytest.mark.parametrize(("dial", "value"), [("mask", "lots"), ("mask", 3), ("n_gram", -0.5), ("tagger", 3)])
+def test_a_dial_of_another_type_or_out_of_range_is_refused(dial, value):
+    with pytest.raises(ConfigurationError, match=rf"augment\.dials\.tang\.{dial}: `"):
+        check_strategies(settings(strategy="tang", dials={"tang": {dial: value}}))
