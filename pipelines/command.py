@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,13 +132,27 @@ def inspect(
 
 
 @app.command()
-def verify(file: File, keys: Keys = None, limit: Limit = None, debug: Debug = False) -> None:
+def verify(
+    file: File,
+    keys: Keys = None,
+    limit: Limit = None,
+    live: Annotated[int, typer.Option(help="Ask the teacher again for this many rows, drawn at random.", min=0)] = 0,
+    repair: Annotated[bool, typer.Option("--repair", help="Make anew what is bad, and nothing else.")] = False,
+    debug: Debug = False,
+) -> None:
     """Check every byte of a cache against its manifests, and the rows of all groups against each other."""
     with reported(debug):
-        from pipelines.inspect import verify_cache
+        from pipelines import verify as verifying
 
-        for line in verify_cache(load(file, keys, limit, debug)):
-            typer.echo(line)
+        run = load(file, keys, limit, debug)
+        with run.held() if repair else nullcontext():
+            for line in verifying.repair(run) if repair else verifying.verify(run):
+                typer.echo(line)
+        if live:
+            from pipelines.verify_live import verify_live
+
+            for line in verify_live(run, live):
+                typer.echo(line)
 
 
 # What they do

@@ -1,13 +1,11 @@
 """Looking into a cache: its groups, its rows with changes marked, and whether every byte is what it was."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from augment.candidates import PREFIX as CANDIDATES
 from pipelines.families import families
 from pipelines.made_rows import rows_group
 from pipelines.mark import marks
@@ -15,9 +13,8 @@ from pipelines.printable import Terminal, printable
 from pipelines.progress import size
 from pipelines.run import Run
 from pipelines.verdict import label_text
-from schemas import rows
 from schemas.cache import Cache
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import ConfigurationError
 from schemas.example import Example
 from schemas.store import resource_errors
 from schemas.task import Task
@@ -70,36 +67,3 @@ def marked(example: Example, task: Task) -> Text:
         label = printable(label_text(example, task))
         line.append(f"  label {label}" if label else "  no label", style="dim")
     return line
-
-
-def verify_cache(run: Run) -> Iterator[str]:
-    """Check every group; yield a line for each, raise `IntegrityError` at the end naming all that is wrong."""
-    cache = Cache(run.configuration.cache_path)
-    expected = rows_group(run.configuration).manifest().ids
-    problems: list[str] = []
-    for group in cache.groups():
-        try:
-            manifest = group.manifest()
-            for side in manifest.shards:
-                group.read_shard(side)
-                group.check_side(side)
-            strangers = group.strangers(manifest)
-        except IntegrityError as error:
-            problems.append(f"{error.found} ({error.remedy})")
-            continue
-        problems += [f"{path}: in no manifest (delete it)" for path in strangers]
-        whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
-        if not group.name.startswith(CANDIDATES) and manifest.ids != expected:
-            yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
-        else:
-            yield f"good: {whole}"
-    try:
-        cache.layout()
-    except IntegrityError as error:
-        problems.append(error.found)
-    if problems:
-        raise IntegrityError(
-            "every byte as it was written",
-            "; ".join(problems),
-            "mend each as it says",
-        )

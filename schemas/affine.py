@@ -46,6 +46,11 @@ class Affine:
         means, deviations = self.arrays
         return (values.reshape(len(means), -1, values.shape[1]) * deviations + means).reshape(values.shape)
 
+    def spread(self, bounds: Float[np.ndarray, "vectors #width"]) -> Float[np.ndarray, "vectors width"]:
+        """Return what bounds of moved and divided numbers are for the numbers themselves."""
+        _, deviations = self.arrays
+        return (bounds.reshape(len(deviations), -1, bounds.shape[1]) * deviations).reshape(len(bounds), -1)
+
     def settings(self) -> dict[str, Any]:
         """Return what a manifest says of the map."""
         return {

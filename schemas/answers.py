@@ -133,6 +133,12 @@ class Answers:
         moved = self.codec.widen(Kept(kept.numbers.reshape(-1, width), kept.scales))
         return self.affine.back(moved) if self.affine else moved
 
+    def bound(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors #numbers"]:
+        """Return the largest error that keeping a row's numbers can make."""
+        if self.affine is None:
+            return self.codec.bound(values)
+        return self.affine.spread(self.codec.bound(self.affine.move(values)))
+
     @property
     def schema(self) -> pa.Schema:
         """Columns of the group; plain lists with metadata of our own, so that any Arrow reader opens them."""

@@ -151,6 +151,13 @@ class Group:
         sweep(self.path, keep={side.file for side in sides})
         return manifest
 
+    def forget(self, shard: int) -> None:
+        """Remove a shard and the manifest that names it, so that the stage that wrote it makes it anew."""
+        self.manifest_path().unlink(missing_ok=True)
+        self.side_path(shard).unlink(missing_ok=True)
+        for path in self.path.glob(f"{shard:05d}-*.arrow"):
+            path.unlink()
+
     # Reading
 
     def committed(self, shard: int) -> SideFile | None:

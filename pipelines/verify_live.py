@@ -1,0 +1,64 @@
+"""Verifying against the teacher: whether it still says what a cache holds."""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from distill.ask_again import Compared, ask_again
+from distill.encoder import Encoder
+from distill.needs import differences, teacher_groups
+from distill.teach import ShardTeacher
+from distill.tokens import Tokenizer
+from pipelines.made_rows import rows_group
+from pipelines.run import Run
+from schemas import rows
+from schemas.cache import Cache
+from schemas.errors import ConfigurationError, IntegrityError
+
+
+def verify_live(run: Run, count: int) -> Iterator[str]:
+    """Ask the teacher again for some rows; raise `IntegrityError` where it says something else than the cache."""
+    configuration, cache = run.configuration, Cache(run.configuration.cache_path)
+    group, identity = rows_group(configuration), run.known_identity()
+    if identity is None:
+        raise ConfigurationError("the teacher, to ask it again", f"none in {configuration.teacher}", "leave --live out")
+    manifest = group.manifest()
+    groups = tuple(
+        answers
+        for found, answers in teacher_groups(cache)
+        if found.ids == manifest.ids and not differences(found, answers, answers.codec, identity)
+    )
+    teacher = ShardTeacher(
+        cache,
+        Encoder.load_accelerated(run.teacher, configuration.task),
+        Tokenizer.load(run.teacher, configuration.teach.max_length),
+        groups,
+        identity,
+        configuration.teach.batch_tokens,
+        any(rows.is_masked(group.read_shard(side)) for side in manifest.shards),
+    )
+    if not groups:
+        raise IntegrityError(
+            "answers of this teacher for the rows that are there",
+            f"none in {cache.path}",
+            "run `distill teach` with this configuration",
+        )
+    seed = secrets.randbits(32)
+    worst: dict[str, Compared] = {}
+    asked = Counter[str]()
+    for found in ask_again(teacher, manifest.shards, count, np.random.default_rng(seed)):
+        name = found.answers.name
+        asked[name] += 1
+        worst[name] = max(worst.get(name, found), found, key=lambda each: each.excess)
+    for name, found in worst.items():
+        yield f"live: {name}: {asked[name]} rows (seed {seed}), at most {found.excess:.0%} of what may differ"
+    others = [f"{name}: shard {found.shard}: row {found.row}" for name, found in worst.items() if not found.excess <= 1]
+    if others:
+        raise IntegrityError(
+            "what the teacher says now, but for what the codec rounds",
+            "; ".join(others),
+            "if these files were written on another kind of device or by other versions, teach with those; else "
+            "delete the group and run `distill teach` again",
+        )
