@@ -1,7 +1,8 @@
 """Calibration: a small sample of rows and the teacher as workers load it, by which a plan knows what rows cost."""
 
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
 from pipelines.read import first_examples
 from pipelines.run import Run
+from schemas.answers import Answers
 from schemas.checkpoint import Checkpoint
 from schemas.example import Example
 from schemas.signal import Signal
@@ -97,6 +99,19 @@ class Calibration:
             self.encoder.read(self.batches[0], signals)
             seconds, _ = timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])
         return seconds / len(self.sample)
+
+    def reading_seconds(self, groups: Sequence[Answers]) -> float:
+        """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""
+        seconds = 0.0
+        for answers in groups:
+            numbers = np.zeros(int(answers.size(self.lengths).sum()) * len(answers.asked), answers.codec.dtype)
+            seconds += min(timed(lambda numbers=numbers: torch.from_numpy(numbers.copy()).float())[0] for _ in range(2))
+        return seconds / len(self.sample)
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

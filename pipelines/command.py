@@ -13,6 +13,7 @@ import typer
 from pipelines.ending import reported, stop_on
 
 if TYPE_CHECKING:
+    from pipelines.planner import Planner
     from pipelines.run import Run
 
 app = typer.Typer(
@@ -122,13 +123,18 @@ def inspect(
     limit: Limit = None,
     originals: Annotated[int, typer.Option(help="How many originals to show.", min=0)] = 5,
     html: Annotated[Path | None, typer.Option(help="Write the same as a page, with a filter over copies.")] = None,
+    group: Annotated[str | None, typer.Option(help="Show one group: columns, what made it, its numbers.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Show the groups of a cache, and some rows with their copies, changes marked."""
+    """Show the groups of a cache, and some rows with their copies, changes marked; or one group."""
     with reported(debug):
-        from pipelines.inspect import show_cache
+        from pipelines.inspect import show_cache, show_group
 
-        show_cache(load(file, keys, limit, debug), originals, html)
+        run = load(file, keys, limit, debug)
+        if group is not None:
+            show_group(run, group)
+        else:
+            show_cache(run, originals, html)
 
 
 @app.command()
@@ -185,18 +191,20 @@ def do_train(run: "Run") -> None:
 def do_all(run: "Run") -> None:
     """Do every stage in turn."""
     run.check()
-    show_plan(run)
+    show_plan(run).check_budget()
     do_augment(run)
     do_teach(run)
     do_train(run)
 
 
-def show_plan(run: "Run") -> None:
-    """Print a run's plan."""
+def show_plan(run: "Run") -> "Planner":
+    """Print a run's plan; return who made it."""
     from pipelines.plan import show_plan
     from pipelines.planner import Planner
 
-    show_plan(Planner(run).plan())
+    planner = Planner(run)
+    show_plan(planner.plan())
+    return planner
 
 
 def show_report(run: "Run") -> None:

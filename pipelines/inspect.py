@@ -19,6 +19,8 @@ from schemas.example import Example
 from schemas.store import resource_errors
 from schemas.task import Task
 
+LONGEST = 80
+
 
 def show_cache(run: Run, originals: int, page: Path | None) -> None:
     """Print the groups of a cache, and the first originals with their copies, or write these as a page."""
@@ -33,15 +35,51 @@ def show_cache(run: Run, originals: int, page: Path | None) -> None:
         return
     cache = Cache(run.configuration.cache_path)
     console = Terminal()
-    table = Table("group", "rows", "shards", "size", "smallest to largest", title=str(cache.path))
+    table = Table("group", "rows", "shards", "size", "smallest to largest", "codec's error", title=str(cache.path))
     for group in cache.groups():
         manifest = group.manifest()
         ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())
-        table.add_row(group.name, f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes), ranges)
+        errors = "; ".join(f"{error.relative:.2%}" for error in manifest.errors.values())
+        sizes = (f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes))
+        table.add_row(group.name, *sizes, ranges, errors)
     console.print(table)
     for family in islice(families(cache, None), originals):
         for member in family:
             console.print(marked(member.example, run.configuration.task), soft_wrap=True)
+
+
+def show_group(run: Run, name: str) -> None:
+    """Print one group of a cache: its columns, what it was made with, and what is known of its numbers."""
+    cache = Cache(run.configuration.cache_path)
+    names = [group.name for group in cache.groups()]
+    if name not in names:
+        raise ConfigurationError(f"a group: {', '.join(names)}", f"--group {name}", "name one of these")
+    group = cache.group(name)
+    manifest = group.manifest()
+    console = Terminal()
+    columns = Table("column", "type", "says of itself", title=str(group.path))
+    for field in group.schema(manifest):
+        said = ", ".join(f"{key.decode()}: {value.decode()}" for key, value in (field.metadata or {}).items())
+        columns.add_row(field.name, str(field.type), said)
+    console.print(columns)
+    facts = Table("fact", "value", title="made with")
+    for key, value in manifest.settings.items():
+        facts.add_row(key, shortened(value))
+    console.print(facts)
+    console.print(f"{manifest.rows:,} rows in {len(manifest.shards)} shards, {size(manifest.bytes)}", highlight=False)
+    for key, count in manifest.accounting.items():
+        console.print(f"{key}: {count:,}", highlight=False)
+    for column, (low, high) in manifest.ranges.items():
+        console.print(f"{column}: {low:.6g} to {high:.6g}", highlight=False)
+    for column, error in manifest.errors.items():
+        said = f"{error.relative:.4%} of the numbers' root mean square, at most {error.largest:.3g}"
+        console.print(f"{column}: the codec's error is {said}", highlight=False)
+
+
+def shortened(value: object) -> str:
+    """Return a fact as a line that can be read."""
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def check_page(page: Path) -> None:

@@ -31,10 +31,11 @@ class Line:
 
 @dataclass
 class Plan:
-    """What became of the rows that were read, what the stages would do, and what to look out for."""
+    """What became of the rows that were read, what the stages would do, and what else to know."""
 
     accounting: dict[str, int]
     lines: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -47,6 +48,8 @@ def show_plan(plan: Plan) -> None:
         table.add_row(line.stage, line.work, size(line.bytes) if line.bytes else "", duration(line.seconds), line.state)
     console.print(table)
     console.print(total(plan), highlight=False)
+    for note in plan.notes:
+        console.print(note, highlight=False, soft_wrap=True)
     for warning in plan.warnings:
         console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
 

@@ -16,7 +16,8 @@ from distill.recipe import Recipe
 from distill.student import student_shape
 from distill.teach import settings_of
 from pipelines.beam_module import beam_module
-from pipelines.calibration import Calibration, timed
+from pipelines.budget import check_budget
+from pipelines.calibration import Calibration, peak_bytes, timed
 from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
 from pipelines.progress import size
@@ -25,7 +26,7 @@ from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
-from schemas.errors import ConfigurationError, IntegrityError
+from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.example import Example
 from schemas.signal import Signal, answer_of, hidden
 from schemas.store import existing_parent
@@ -55,6 +56,7 @@ class Planner:
         self.workers = run.configuration.workers.count or cores()
         self.kind = run.configuration.task.kind
         self.copies = 0
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
     def plan(self) -> Plan:
@@ -71,7 +73,24 @@ class Planner:
                 f"the cache needs about {size(needed)} and {self.cache.path} has {size(free)} free: "
                 "lower augment.copies, or set teach.codec=f16 or train.teacher=live"
             )
-        return Plan(accounting, lines, self.warnings)
+        try:
+            self.check_budget()
+        except ResourceError as error:
+            self.warnings.append(f"{error.found}, and `teach.budget` allows less: {error.remedy}")
+        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+        self.notes.append(f"memory: about {size(peak_bytes())} a worker at most, {workers}")
+        return Plan(accounting, lines, self.notes, self.warnings)
+
+    def check_budget(self) -> None:
+        """Refuse answers that would take more than `teach.budget`; the plan has said how many rows there will be."""
+        signals, identity = self.asked()
+        groups = self.groups(signals, identity)
+        check_budget(self.configuration.teach, groups, self.calibration.lengths, self.grown)
+
+    def asked(self) -> tuple[set[Signal], dict[str, Any]]:
+        """Return what the teacher is asked for, and what its answers depend on."""
+        teaching, threads = self.configuration.teach, self.configuration.workers.threads
+        return self.run.signals(self.recipe), identity_of(self.made_teacher(), teaching, threads)
 
     # What is extrapolated from
 
@@ -167,8 +186,7 @@ class Planner:
 
     def teaching(self) -> Line:
         """Ask the teacher for the sample, with all signals that the recipe needs."""
-        signals = self.run.signals(self.recipe)
-        identity = identity_of(self.made_teacher(), self.configuration.teach, self.configuration.workers.threads)
+        signals, identity = self.asked()
         groups = self.groups(signals, identity)
         if cut := self.calibration.encoded.cut:
             looked_at = len(self.calibration.sample)
@@ -187,7 +205,9 @@ class Planner:
         work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
         if not left:
             return Line("teach", work, 0.0, 0.0, DONE)
-        seconds = self.calibration.forward_seconds(signals) * self.grown / self.workers
+        row = self.calibration.forward_seconds(signals)
+        self.say_when_it_pays(groups, row)
+        seconds = row * self.grown / self.workers
         begun = any(self.cache.group(answers.name).path.exists() for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
         return Line("teach", work, space, seconds, state)
@@ -216,6 +236,24 @@ class Planner:
         self.warnings.append(
             f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
         )
+
+    def say_when_it_pays(self, groups: list[Answers], asking: float) -> None:
+        """Say after how many students a cache has cost less than a teacher in the loop."""
+        settings = self.configuration.train
+        steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
+        seen = settings.batch * sum(n for stage, n in zip(self.recipe.stages, steps, strict=True) if stage.columns)
+        reading = self.calibration.reading_seconds(groups)
+        saved, cost = seen * (asking - reading), self.grown * (asking + reading)
+        if saved <= 0:
+            self.warnings.append(
+                "reading these answers takes longer than asking this teacher, so a cache never pays: set "
+                "train.teacher=live, or keep less (teach.codec=int8, a recipe of fewer signals)"
+            )
+            return
+        students = math.ceil(cost / saved)
+        passes = f"{seen / self.grown:.1f} passes over the rows a student"
+        first = "the first student on" if students == 1 else f"student {students} on"
+        self.notes.append(f"the cache pays from {first}: the teacher is asked once a row, not for {passes}")
 
     def training(self) -> Line:
         """Take a step for three forward passes of a student, and a student for its share of the teacher's depth.

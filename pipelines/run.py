@@ -19,7 +19,7 @@ from pipelines.read import Scan, held_out, scan
 from schemas import rows
 from schemas.cache import Cache
 from schemas.configuration import Configuration
-from schemas.errors import DataError
+from schemas.errors import DataError, QualityError
 from schemas.example import Example
 from schemas.manifest import Manifest
 from schemas.store import locked, resource_errors
@@ -162,9 +162,34 @@ class Run:
         start = time.monotonic()
         signals = self.signals(self.recipe())
         shape = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
-        work = teach(self.configuration, self.teacher, shape, signals, self.engine())
+        work = teach(self.configuration, self.teacher, shape, signals, self.engine(), self.check_teacher)
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work
+
+    def check_teacher(self) -> None:
+        """Refuse a teacher that does no better than chance on the dev rows; a trial on few rows only says so."""
+        if self.configuration.data.corpus or self.configuration.teach.at_chance == "allow":
+            return
+        from distill.chance import ROWS, Chance
+        from distill.encoder import Encoder
+        from distill.evaluate import HeldOut
+        from distill.tokens import Tokenizer
+
+        encoder = Encoder.load_accelerated(self.teacher, self.configuration.task)
+        tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
+        held_out = HeldOut.of(self.splits["dev"][:ROWS], tokenizer, self.configuration.task, encoder.device)
+        chance = Chance.of(encoder, held_out, self.configuration.seed)
+        if not chance.is_all:
+            return
+        refusal = QualityError(
+            "a teacher that does better than chance on the dev rows",
+            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f} on {chance.rows} rows, and "
+            f"{chance.middle:.3f} with its answers shuffled among them",
+            "name a teacher of this task, check the order of `task.labels`, or set teach.at_chance=allow",
+        )
+        if self.limit is None:
+            raise refusal
+        print(f"note: {refusal.found}", file=sys.stderr)
 
     def train(self) -> "list[ArmResult]":
         """Train and evaluate all arms, and write the report."""

@@ -1,6 +1,6 @@
 """The teach stage: every shard of rows is put to the teacher once; no row crosses a shuffle."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -17,6 +17,7 @@ from distill.prepare import prepared
 from distill.shape import ModelShape
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
 from distill.tokens import Tokenizer
+from pipelines.budget import check_budget
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
 from schemas import tokens
@@ -86,10 +87,12 @@ def teach(
     shape: ModelShape,
     signals: Collection[Signal],
     engine: Engine,
+    check: Callable[[], None],
 ) -> dict[str, int]:
     """Write the groups that hold the signals; return how many rows were asked and copied.
 
-    Raises `QualityError` where more rows than allowed have no usable answer.
+    `check` is called before a teacher is asked anything. Raises `ResourceError` for answers over the budget,
+    `QualityError` where more rows than allowed have no usable one.
     """
     cache = Cache(configuration.cache_path)
     rows = cache.group(ROWS).manifest()
@@ -111,14 +114,16 @@ def teach(
         masked=masked,
         log=log,
     )
-    if any(answers.wants_affine or answers.wants_files for answers in groups):
-        groups = prepared(stage.load().teacher, rows.shards)
-        stage = replace(stage, groups=groups)
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
     ids = (token_group, token_settings(identity, masked=masked))
     left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
     entries: list[dict] = []
     if left:
+        check_budget(configuration.teach, groups, lengths(), rows.rows)
+        check()
+        if any(answers.wants_affine or answers.wants_files for answers in groups):
+            groups = prepared(stage.load().teacher, rows.shards)
+            stage = replace(stage, groups=groups)
         progress = Progress("teach", len(left), "shards")
         entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
     publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))

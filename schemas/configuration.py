@@ -4,7 +4,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from schemas.codec import Codec
 from schemas.task import Kind, Task
@@ -185,6 +194,10 @@ class Teaching(Section):
     max_length: Positive = Field(default=128, description="pieces a row, longer rows are cut and counted")
     batch_tokens: Positive = 4096
     max_failed: Probability = Field(default=0.0, description="share of rows whose answers may be unusable")
+    at_chance: Literal["fail", "allow"] = Field(
+        default="fail", description="a teacher no better than chance on dev rows"
+    )
+    budget: ByteSize | None = Field(default=None, description="most that its answers may take on disk, such as 20GB")
 
 
 class FineTuning(Section):

@@ -243,6 +243,11 @@ class Group:
             raise IntegrityError(f"the {side.rows} rows it was written with", f"{file}: other rows", self.remedy)
         return view, batches
 
+    def schema(self, manifest: Manifest) -> pa.Schema:
+        """Return the columns of the group, as its first shard has them."""
+        with pa.OSFile(str(self.path / manifest.shards[0].file)) as file:
+            return pa.ipc.open_stream(file).schema
+
     def read_shard(self, side: SideFile) -> pa.Table:
         """Check a shard and return it as one table without copying."""
         view, batches = self.open_shard(side)

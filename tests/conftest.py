@@ -249,7 +249,7 @@ def run_yaml(
         "teacher": str(teacher),
         "student": {"layers": 2},
         "augment": {"masked_language_model": str(masked_language_model), "vectors": str(vectors), "copies": 4},
-        "teach": {"max_length": 32, "batch_tokens": 512},
+        "teach": {"max_length": 32, "batch_tokens": 512, "at_chance": "allow"},
         "train": {"steps": 24, "batch": 8, "evaluate_every": 8},
         "workers": {"count": 1},
     }
