@@ -27,6 +27,7 @@ def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dic
         "max_length": teaching.max_length,
         "batch_tokens": teaching.batch_tokens,
         "threads": threads,
+        **({"longer": teaching.longer} if teaching.longer != "cut" else {}),
     }
 
 

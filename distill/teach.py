@@ -82,6 +82,8 @@ class ShardTeacher:
         known = [KnownAnswers.of(self.group(each), shard, settings_of(each, self.identity)) for each in todo]
         places = [np.fromiter(each.places, np.uint64, len(each.places)) for each in known]
         asked = np.logical_or.reduce([~np.isin(rows.ids, each) for each in places])
+        if self.identity.get("longer") == "leave":
+            asked &= ~np.array(rows.encoded.was_cut, np.bool_)
         with ExitStack() as stack:
             writers = [stack.enter_context(self.group(answers).writer(shard, answers.schema)) for answers in todo]
             counts: list[Counter[Status]] = [Counter() for _ in todo]
@@ -101,7 +103,7 @@ class ShardTeacher:
                     input=input_of(settings_of(answers, self.identity), side),
                     accounting={"rows": len(rows.ids), **failures},
                 )
-        return Work(asked=int(asked.sum()), copied=int((~asked).sum()))
+        return Work(asked=int(asked.sum()), copied=len(np.intersect1d(rows.ids[~asked], np.concatenate(places))))
 
     def tokenise(self, side: SideFile) -> ShardOfRows:
         """Return a shard's rows with their token ids; write them where they are not there yet."""
@@ -184,7 +186,9 @@ class KnownAnswers:
         return cls(places, tuple(batches), side.errors)
 
     def get(self, row_id: int) -> tuple[Kept, Status]:
-        """Return what was kept of a row, and its status."""
+        """Return what was kept of a row, and its status; one that was neither asked for nor known is too long."""
+        if row_id not in self.places:
+            return NOTHING, Status.TOO_LONG
         batch, row = self.places[row_id]
         status, *columns = self.batches[batch].columns[1:]
         numbers, *scales = (column[row].values.to_numpy() for column in columns)

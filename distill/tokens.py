@@ -21,7 +21,7 @@ from schemas.tokens import FIRST_PIECES, NO_ID
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids and segments of some rows, how many rows were cut, and what else is known of their ids.
+    """Ids and segments of some rows, which rows were cut, and what else is known of their ids.
 
     `masked_positions` and `masked_ids` say of each row which of its ids are masked and what truly stands there,
     `NO_ID` where one mask hides several pieces. `first_pieces` are those of every word, where words count.
@@ -29,10 +29,15 @@ class Encoded:
 
     input_ids: list[list[int]]
     token_type_ids: list[list[int]]
-    cut: int
+    was_cut: list[bool]
     masked_positions: list[list[int]] = field(default_factory=list)
     masked_ids: list[list[int]] = field(default_factory=list)
     first_pieces: list[list[int]] | None = None
+
+    @property
+    def cut(self) -> int:
+        """How many rows were cut."""
+        return sum(self.was_cut)
 
     def append(self, input_ids: list[int], segments: list[int]) -> None:
         """Add a row of which nothing is masked, and whose words do not count."""
@@ -91,9 +96,9 @@ class Tokenizer:
     def encode(self, texts: Sequence[tuple[str, ...]]) -> Encoded:
         """Encode single texts or pairs, cut to the longest length from the end of the longer text."""
         if not texts:
-            return Encoded([], [], 0)
+            return Encoded([], [], [])
         encoded = self.call(texts)
-        cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
+        cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
         return Encoded(encoded["input_ids"], encoded["token_type_ids"], cut)
 
     def encode_rows(self, examples: Sequence[Example], *, words: bool = False) -> Encoded:
@@ -103,9 +108,10 @@ class Tokenizer:
         and the place, kept ones stay. A mask in what is cut off is gone.
         """
         if not examples:
-            return Encoded([], [], 0, first_pieces=[] if words else None)
+            return Encoded([], [], [], first_pieces=[] if words else None)
         encoded = self.call([example.texts for example in examples])
-        rows = Encoded([], [], sum(bool(each.overflowing) for each in encoded.encodings), [], [], [] if words else None)
+        cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
+        rows = Encoded([], [], cut, [], [], [] if words else None)
         for example, encoding in zip(examples, encoded.encodings, strict=True):
             if not example.masks and rows.first_pieces is None:
                 rows.append(encoding.ids, encoding.type_ids)

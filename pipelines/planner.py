@@ -190,7 +190,8 @@ class Planner:
         groups = self.groups(signals, identity)
         if cut := self.calibration.encoded.cut:
             looked_at = len(self.calibration.sample)
-            self.warnings.append(f"{cut} of {looked_at} rows looked at are cut at `teach.max_length`")
+            done = "cut at" if self.configuration.teach.longer == "cut" else "left without an answer, over"
+            self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
         pieces = self.grown * self.calibration.lengths.mean()
         space = pieces * BYTES_PER_TOKEN
         left = [answers for answers in groups if not self.answers_state(answers, identity)]

@@ -169,13 +169,15 @@ def publish(
     """Write the manifests of the token group and of the groups of answers."""
     token_group, settings = ids
     token_group.publish_manifest(settings, shards)
-    failed = rows = 0
-    for answers in groups:
-        manifest = cache.group(answers.name).publish_manifest(settings_of(answers, identity), shards)
-        failed, rows = max(failed, failures(manifest.accounting)), manifest.rows
-    if failed > teaching.max_failed * rows:
-        raise QualityError(
-            f"at most {teaching.max_failed:.2%} of the rows without a finite answer that fits `{teaching.codec}`",
-            f"{failed:,} of {rows:,}",
-            "set teach.codec=bf16 or f32, or raise teach.max_failed to train without those rows",
-        )
+    kept = [cache.group(each.name).publish_manifest(settings_of(each, identity), shards) for each in groups]
+    for manifest in kept:
+        failed = failures(manifest.accounting)
+        if failed > teaching.max_failed * manifest.rows:
+            counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
+            said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
+            raise QualityError(
+                f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
+                f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
+                "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
+                "teach.max_failed to train without those rows",
+            )

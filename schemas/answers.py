@@ -28,6 +28,7 @@ class Status(IntEnum):
     KEPT = 0
     NOT_FINITE = 1
     OVERFLOW = 2
+    TOO_LONG = 3
 
 
 def failures(accounting: Mapping[str, int]) -> int:

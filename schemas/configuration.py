@@ -191,7 +191,10 @@ class Teaching(Section):
         default="keep",
         description="of the embedding output: kept, or computed from ids with the teacher's weights",
     )
-    max_length: Positive = Field(default=128, description="pieces a row, longer rows are cut and counted")
+    max_length: Positive = Field(default=128, description="pieces a row")
+    longer: Literal["cut", "leave"] = Field(
+        default="cut", description="rows of more pieces: cut and counted, or left without an answer and counted"
+    )
     batch_tokens: Positive = 4096
     max_failed: Probability = Field(default=0.0, description="share of rows whose answers may be unusable")
     at_chance: Literal["fail", "allow"] = Field(

@@ -194,8 +194,8 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
         )
     sizes = [side.rows for side in manifests[Family.HIDDEN].shards]
     odd = sum(size // 2 for size in sizes)
-    assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd}
-    assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0}
+    assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd, "too_long": 0}
+    assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0, "too_long": 0}
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
     assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
     assert cached.kept([logits()]).all()
@@ -283,6 +283,27 @@ def test_grown_shards_keep_what_their_codec_cost(cache, checkpoint):
     (after,) = cache.group("teacher.hidden.0-2-4.f16").manifest().errors.values()
     assert before.squares < after.squares
     assert before.relative == pytest.approx(after.relative, rel=0.2)
+
+
+def test_rows_that_are_too_long_can_be_left_without_an_answer(cache, checkpoint):
+    teacher = shard_teacher(cache, checkpoint)
+    tokenizer = Tokenizer.load(checkpoint, 7)
+    identity = {**teacher.identity, "max_length": 7, "longer": "leave"}
+    teacher = replace(teacher, tokenizer=tokenizer, identity=identity)
+    sides = cache.group(rows_group.NAME).manifest().shards
+    works = [teacher.teach(side) for side in sides]
+    tokens_group = cache.group(tokens.name(tokenizer.fingerprint, 7))
+    cut = tokens_group.publish_manifest({}, SHARDS).accounting["cut"]
+    assert 0 < cut < 40
+    for answers in teacher.groups:
+        manifest = cache.group(answers.name).publish_manifest(settings_of(answers, identity), SHARDS)
+        assert manifest.accounting == {"rows": 40, "not_finite": 0, "overflow": 0, "too_long": cut}
+    assert sum(work.asked for work in works) == teacher.encoder.rows == 40 - cut
+    again = [teacher.teach(side) for side in sides]
+    assert all(work.asked == work.copied == 0 for work in again)
+    loaded = TrainingRows.of(cache, tokens_group.name, tokenizer.padding, TASK)
+    cached = CachedTeacher(open_readers(cache, SIGNALS, loaded, Codec.F32, identity))
+    assert cached.kept(SIGNALS).sum() == 40 - cut
 
 
 def test_the_statistics_say_what_was_kept(cache, checkpoint):
