@@ -4,10 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := schemas augment distill pipelines tests benchmarks examples
 
-# Two files at a time, each process with one thread: threads that wait for each other would take most of the time. The
-# longest come first, so that neither process waits for the other at the end.
-LONGEST := tests/test_corpora.py tests/pipelines/test_determinism.py tests/pipelines/test_run.py
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(LONGEST) tests
+# Two files at a time, each process with one thread: threads that wait for each other would take most of the time.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 EXAMPLE := examples/quickstart/run.yaml
 
 .PHONY: help install quickstart test test-all lint format clean

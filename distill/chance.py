@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distill.encoder import Encoder
-from distill.evaluate import HeldOut, predictions
+from distill.judge import Judge, Predictions
 
 ROWS = 512
-"""Held-out rows that are looked at, at most."""
+"""Held-out rows that a teacher is asked for, at most."""
 FEWEST = 8
-"""Of fewer rows nothing can be said."""
+"""Of fewer answers nothing can be said."""
 SHUFFLES = 200
 SHARE = 0.8
 """Of the shuffles that must do worse. A teacher of no use passes once in five times, a useful one nearly always."""
@@ -18,19 +17,18 @@ SHARE = 0.8
 
 @dataclass(frozen=True)
 class Chance:
-    """A model's metric on some rows, what its answers give when they are shuffled among the rows, and how many."""
+    """A model's metric, what its answers give when they are shuffled among rows or words, and how many there are."""
 
     value: float
     shuffled: np.ndarray
-    rows: int
+    units: int
 
     @classmethod
-    def of(cls, encoder: Encoder, held_out: HeldOut, seed: int) -> "Chance":
-        """Ask a model once, and shuffle what it said."""
-        said, generator = predictions(encoder, held_out), np.random.default_rng(seed)
-        score = held_out.judge.score
-        shuffled = [score(said[generator.permutation(len(said))]) for _ in range(SHUFFLES)]
-        return cls(score(said), np.array(shuffled), len(held_out.rows.ids))
+    def of(cls, said: Predictions, judge: Judge, seed: int) -> "Chance":
+        """Judge what a model said, and the same shuffled."""
+        generator = np.random.default_rng(seed)
+        shuffled = [judge.score(said[generator.permutation(len(said))]) for _ in range(SHUFFLES)]
+        return cls(judge.score(said), np.array(shuffled), len(said))
 
     @property
     def middle(self) -> float:
@@ -40,4 +38,4 @@ class Chance:
     @property
     def is_all(self) -> bool:
         """Whether the model does no better than chance; so does one that always says the same."""
-        return self.rows >= FEWEST and not (self.shuffled < self.value).mean() >= SHARE
+        return self.units >= FEWEST and not (self.shuffled < self.value).mean() >= SHARE

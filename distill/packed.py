@@ -117,7 +117,7 @@ class PackedReader:
     @property
     def file(self) -> Path:
         """The file of the teacher's weights that signals are computed with, checked."""
-        self.group.check_files(self.manifest)
+        self.group.check_weights(self.manifest)
         return self.group.path / self.answers.family.file
 
     def read(self, rows: np.ndarray, signals: tuple[Signal, ...]) -> Packed:

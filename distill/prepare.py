@@ -19,7 +19,7 @@ SAMPLE = 128
 
 
 def prepared(teacher: ShardTeacher, shards: Sequence[SideFile]) -> tuple[Answers, ...]:
-    """Return the teacher's groups, with an affine map and files of weights where they are wanted and not there yet.
+    """Return the teacher's groups, with an affine map and weights where they are wanted and not there yet.
 
     Both are made once for a group; rows that come later are kept by the same map.
     """
@@ -28,11 +28,11 @@ def prepared(teacher: ShardTeacher, shards: Sequence[SideFile]) -> tuple[Answers
     for answers in teacher.groups:
         if answers.wants_affine:
             answers = replace(answers, affine=Affine.of([measured[signal] for signal in answers.asked]))
-        groups.append(with_files(teacher, answers) if answers.wants_files else answers)
+        groups.append(with_weights(teacher, answers) if answers.wants_weights else answers)
     return tuple(groups)
 
 
-def with_files(teacher: ShardTeacher, answers: Answers) -> Answers:
+def with_weights(teacher: ShardTeacher, answers: Answers) -> Answers:
     """Write the weights that a group's signals are computed with beside its shards."""
     path = teacher.group(answers).path / answers.family.file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def with_files(teacher: ShardTeacher, answers: Answers) -> Answers:
     else:
         save_projections(teacher.encoder, answers.layers, temporary)
     publish(temporary, path)
-    return replace(answers, files=((path.name, file_digest(path)),))
+    return replace(answers, weights=((path.name, file_digest(path)),))
 
 
 def measure(teacher: ShardTeacher, shards: Sequence[SideFile]) -> dict[Signal, np.ndarray]:

@@ -172,18 +172,18 @@ class Run:
             return
         from distill.chance import ROWS, Chance
         from distill.encoder import Encoder
-        from distill.evaluate import HeldOut
+        from distill.evaluate import HeldOut, predictions
         from distill.tokens import Tokenizer
 
         encoder = Encoder.load_accelerated(self.teacher, self.configuration.task)
         tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
         held_out = HeldOut.of(self.splits["dev"][:ROWS], tokenizer, self.configuration.task, encoder.device)
-        chance = Chance.of(encoder, held_out, self.configuration.seed)
+        chance = Chance.of(predictions(encoder, held_out), held_out.judge, self.configuration.seed)
         if not chance.is_all:
             return
         refusal = QualityError(
             "a teacher that does better than chance on the dev rows",
-            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f} on {chance.rows} rows, and "
+            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f} on {len(held_out.rows.ids)} rows, and "
             f"{chance.middle:.3f} with its answers shuffled among them",
             "name a teacher of this task, check the order of `task.labels`, or set teach.at_chance=allow",
         )

@@ -121,7 +121,7 @@ def teach(
     if left:
         check_budget(configuration.teach, groups, lengths(), rows.rows)
         check()
-        if any(answers.wants_affine or answers.wants_files for answers in groups):
+        if any(answers.wants_affine or answers.wants_weights for answers in groups):
             groups = prepared(stage.load().teacher, rows.shards)
             stage = replace(stage, groups=groups)
         progress = Progress("teach", len(left), "shards")

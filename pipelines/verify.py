@@ -83,7 +83,7 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
     for group in cache.groups():
         try:
             manifest = group.manifest()
-            group.check_files(manifest)
+            group.check_weights(manifest)
             strangers = group.strangers(manifest)
         except IntegrityError as error:
             findings.problems.append(f"{error.found} ({error.remedy})")

@@ -43,7 +43,7 @@ class Answers:
     `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `width` numbers a
     layer, `l * width` at tokens, `width * l * l` at pairs of them. Vectors, which a codec may scale one by
     one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden states are moved
-    and divided by before they are scaled. `files` are weights of the teacher that lie beside the shards, with digests.
+    and divided by before they are scaled. `weights` are files of the teacher that lie beside the shards, with digests.
     """
 
     teacher: str
@@ -52,7 +52,7 @@ class Answers:
     width: int
     codec: Codec
     affine: Affine | None = None
-    files: tuple[tuple[str, str], ...] = ()
+    weights: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,9 +94,9 @@ class Answers:
         return self.affine is None and self.codec.scales and self.family in (Family.HIDDEN, Family.ATTENTION_INPUT)
 
     @property
-    def wants_files(self) -> bool:
+    def wants_weights(self) -> bool:
         """Whether weights of the teacher are still to be put beside the shards."""
-        return self.family in (Family.ATTENTION_INPUT, Family.EMBEDDING) and not self.files
+        return self.family in (Family.ATTENTION_INPUT, Family.EMBEDDING) and not self.weights
 
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
@@ -172,7 +172,7 @@ class Answers:
             "width": self.width,
             "codec": self.codec.value,
             **({"affine": self.affine.settings()} if self.affine else {}),
-            **({"files": dict(self.files)} if self.files else {}),
+            **({"weights": dict(self.weights)} if self.weights else {}),
         }
 
     @classmethod
@@ -185,7 +185,7 @@ class Answers:
             width=settings["width"],
             codec=Codec(settings["codec"]),
             affine=Affine(**settings["affine"]) if "affine" in settings else None,
-            files=tuple(settings.get("files", {}).items()),
+            weights=tuple(settings.get("weights", {}).items()),
         )
 
 

@@ -190,7 +190,7 @@ class Group:
     def strangers(self, manifest: Manifest) -> list[Path]:
         """Return the files of the folder that the manifest knows nothing of."""
         known = {"manifest.json", "state.json", "dataset_info.json"}
-        known |= manifest.settings.get("files", {}).keys()
+        known |= manifest.settings.get("weights", {}).keys()
         known |= {side.file for side in manifest.shards} | {self.side_path(s.shard).name for s in manifest.shards}
         return sorted(path for path in self.path.iterdir() if path.name not in known and path.suffix != ".tmp")
 
@@ -212,9 +212,9 @@ class Group:
         if found != side.hash:
             raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy_for(side))
 
-    def check_files(self, manifest: Manifest) -> None:
+    def check_weights(self, manifest: Manifest) -> None:
         """Refuse files beside the shards whose bytes are not those that the manifest knows."""
-        for name, expected in manifest.settings.get("files", {}).items():
+        for name, expected in manifest.settings.get("weights", {}).items():
             path = self.path / name
             found = file_digest(path) if path.is_file() else "missing"
             if found != expected:

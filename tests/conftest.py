@@ -41,6 +41,15 @@ disable_progress_bar()
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+LONGEST = ("test_corpora.py", "test_determinism.py", "test_run.py", "test_kinds.py", "test_quickstart.py")
+"""Files that come first where two run at a time, so that neither process waits for the other at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
