@@ -153,14 +153,20 @@ def check_ids(group: Group, side: SideFile, examples: Iterable[Example], data_se
 def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader | None":
     """Return a reader of a group of answers, which refuses rows of more or fewer numbers than their tokens ask for.
 
-    There is none where the tokens of just these rows are not there.
+    There is none where the tokens of just these rows are not there, or damaged, which is said of them.
     """
     from distill.packed import PackedReader
 
     if "family" not in manifest.settings:
         return None
     beside = cache.group(tokens.name(manifest.settings["tokenizer"], manifest.settings["max_length"]))
-    if not beside.manifest_path().exists() or (encoded := beside.manifest()).ids != manifest.ids:
+    if not beside.manifest_path().exists():
         return None
-    columns = [beside.read_shard(side).column("input_ids").combine_chunks() for side in encoded.shards]
+    try:
+        encoded = beside.manifest()
+        columns = [beside.read_shard(side).column("input_ids").combine_chunks() for side in encoded.shards]
+    except IntegrityError:
+        return None
+    if encoded.ids != manifest.ids:
+        return None
     return PackedReader(group, np.concatenate([each.value_lengths().to_numpy() for each in columns]).astype(np.int64))
