@@ -236,7 +236,7 @@ def test_a_model_without_attention_scores_says_so(checkpoints, family):
     batch = batch_of(Tokenizer.load(checkpoint, 32), TEXTS)
     with pytest.raises(ModelError, match="DebertaV2ForSequenceClassification gives none") as caught, torch.no_grad():
         encoder.read(batch, [Signal(Family.HIDDEN, 1, "token"), attention_scores(2)])
-    assert caught.value.expected == "attention scores before softmax of block 2"
+    assert caught.value.expected == "attention before softmax: attention.2"
     assert "attention: false" in caught.value.remedy
 
 
