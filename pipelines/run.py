@@ -183,8 +183,8 @@ class Run:
             return
         refusal = QualityError(
             "a teacher that does better than chance on the dev rows",
-            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f}, and {chance.middle:.3f} with its "
-            f"answers for {len(held_out.rows.ids)} rows shuffled among them",
+            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f}, and {chance.middle:.3f} with "
+            f"its answers for {len(held_out.rows.ids)} rows shuffled among them",
             "name a teacher of this task, check the order of `task.labels`, or set teach.at_chance=allow",
         )
         if self.limit is None:
