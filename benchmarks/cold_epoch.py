@@ -1,0 +1,48 @@
+"""One epoch of reading made-up answers, cold, in a process of its own: seconds of all of it, and of hashing alone.
+
+The files are dropped from the page cache first. An epoch waits for the disk whether it hashes or not, so what hashing
+costs is measured afterwards, when the files are in memory.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import seconds
+from benchmarks.payload import Payload, lengths_of
+from schemas.codec import Codec
+from schemas.digest import file_digest
+
+
+def drop(path: Path) -> None:
+    """Forget a file's pages; a file that somebody has mapped keeps them."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def epoch(payload: Payload) -> None:
+    """Read all rows in random order, in batches of 32."""
+    order = np.random.default_rng(0).permutation(len(payload.lengths))
+    readers = payload.readers()
+    for start in range(0, len(order), 32):
+        for reader in readers:
+            reader.read(order[start : start + 32], reader.answers.signals)
+
+
+def main() -> None:
+    folder, rows = sys.argv[1:]
+    payload = Payload(Path(folder), lengths_of(int(rows)), Codec.F16)
+    for path in payload.files:
+        drop(path)
+    cold, _ = seconds(lambda: epoch(payload))
+    warm, _ = seconds(lambda: epoch(payload))
+    hashing, _ = seconds(lambda: [file_digest(path) for path in payload.files])
+    print(json.dumps({"cold": cold, "warm": warm, "hashing": hashing}))
+
+
+if __name__ == "__main__":
+    main()
