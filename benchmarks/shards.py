@@ -11,6 +11,7 @@ made-up numbers, written through the writer of the package; writing is with a mo
 - read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in memory; 3 or less is wanted.
 - read_vs_datasets, read_vs_parquet, read_vs_safetensors: the same rows packed into one buffer from `datasets` in its
   format "arrow", from Parquet with a row a row group, from slices of a safetensors file, by ours; 5, 5, 2 are wanted.
+  Rows of this size are one copy each, for `datasets` as for us: where that is all, nobody can be five times as fast.
 - read_vs_datasets_torch: the same rows as `datasets` gives tensors, one a row, in float32; nothing is wanted of it.
 - hash_share: hashing every shard once, by a whole cold epoch of reading in a fresh process (benchmarks/cold_epoch.py);
   0.05 or less is wanted.
