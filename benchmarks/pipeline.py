@@ -14,6 +14,7 @@ Each baseline and its counterpart run in turn in one process on one thread; the 
 import argparse
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, wanted_groups
+from distill.packed import PackedReader
 from distill.recipe import load_recipe
 from distill.student import make_student
 from distill.teach import ShardTeacher, settings_of
@@ -110,7 +112,11 @@ def augment_vs_reference_loop(bench: Bench) -> float:
 def teach_vs_bare_forward(bench: Bench) -> float:
     """Teach one shard whole, and run the same batches bare."""
     bench.write_rows(60 if bench.quick else 600)
-    teacher = bench.shard_teacher()
+    return teaching_by_forward("teach_vs_bare_forward", bench, bench.shard_teacher())
+
+
+def teaching_by_forward(name: str, bench: Bench, teacher: ShardTeacher) -> float:
+    """Return the time of a loop that reads the same signals of the same batches and drops them by that of teaching."""
     encoded = teacher.tokenise(bench.side())
     signals = {signal for answers in teacher.groups for signal in answers.signals}
 
@@ -132,7 +138,7 @@ def teach_vs_bare_forward(bench: Bench) -> float:
         assert expected == found, (expected, found)
 
     return ratio(
-        "teach_vs_bare_forward",
+        name,
         bare,
         lambda: teacher.teach(bench.side()).asked,
         same,
@@ -152,8 +158,17 @@ def read_vs_memcpy(bench: Bench) -> float:
     )
     signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
     readers = open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity)
+    return reading_by_memcpy("read_vs_memcpy", readers, picks_of(len(loaded.ids)), max(5, bench.rounds))
+
+
+def picks_of(rows: int) -> list[np.ndarray]:
+    """Return batches of 32 random rows."""
     generator = np.random.default_rng(0)
-    picks = [generator.choice(len(loaded.ids), 32, replace=False) for _ in range(40)]
+    return [generator.choice(rows, 32, replace=False) for _ in range(40)]
+
+
+def reading_by_memcpy(name: str, readers: Sequence[PackedReader], picks: Sequence[np.ndarray], rounds: int) -> float:
+    """Return the time of reading batches packed by that of copying as many bytes in memory."""
     sizes = [[reader.read(pick, reader.answers.signals).nbytes for reader in readers] for pick in picks]
     sources = [np.ones(max(each), np.uint8) for each in zip(*sizes, strict=True)]
     targets = [np.empty_like(source) for source in sources]
@@ -170,7 +185,7 @@ def read_vs_memcpy(bench: Bench) -> float:
     def same(expected: int, found: int) -> None:
         assert expected == found, (expected, found)
 
-    return ratio("read_vs_memcpy", read, copy, same, rounds=max(5, bench.rounds))
+    return ratio(name, read, copy, same, rounds=rounds)
 
 
 def offline_vs_live_epoch(bench: Bench) -> float:

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,12 +74,11 @@ def sentence(draw: random.Random, known: list[str]) -> str:
     )
 
 
-def classifier(folder: Path, source: Path, layers: int = 6) -> Path:
-    """Write a two-class classifier of the same shape beside the model's tokenizer."""
+def classifier(folder: Path, source: Path, **shape: Any) -> Path:
+    """Write a two-class classifier, of the same shape unless told otherwise, beside the model's tokenizer."""
     torch.manual_seed(1)
     labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
-    configuration = BertConfig.from_pretrained(source, **labels)
-    configuration.num_hidden_layers = layers
+    configuration = BertConfig.from_pretrained(source, **labels, **shape)
     BertForSequenceClassification(configuration).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((source / name).read_bytes())

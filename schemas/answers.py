@@ -12,6 +12,7 @@ from jaxtyping import Float
 from schemas.affine import Affine
 from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
+from schemas.errors import IntegrityError
 from schemas.group import ID
 from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
 
@@ -177,13 +178,21 @@ class Answers:
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> "Answers":
-        """Read what a group holds from its manifest's settings."""
+        """Read what a group holds from its manifest's settings.
+
+        Raises `IntegrityError` for a family or a codec that a later version added.
+        """
+        try:
+            family, codec = Family(settings["family"]), Codec(settings["codec"])
+        except ValueError as error:
+            known = f"{', '.join(Family)}, kept as {', '.join(Codec)}"
+            raise IntegrityError(known, str(error), "upgrade offline-distill") from None
         return cls(
             teacher=settings["teacher"],
-            family=Family(settings["family"]),
+            family=family,
             layers=tuple(settings["layers"]),
             width=settings["width"],
-            codec=Codec(settings["codec"]),
+            codec=codec,
             affine=Affine(**settings["affine"]) if "affine" in settings else None,
             weights=tuple(settings.get("weights", {}).items()),
         )
