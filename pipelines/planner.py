@@ -135,8 +135,7 @@ class Planner:
         if not group.manifest_path().exists() or self.rows_state() != DONE:
             return False
         manifest = group.manifest()
-        same = [side.ids for side in manifest.shards] == [side.ids for side in found.manifest().shards]
-        return same and manifest.settings == settings_of(answers, identity)
+        return manifest.ids == found.manifest().ids and manifest.settings == settings_of(answers, identity)
 
     def made_teacher(self) -> Checkpoint:
         """The teacher whose answers are wanted: for one that is to be made, the one of an earlier run if there is."""
@@ -226,7 +225,7 @@ class Planner:
         group, found = self.cache.group(name), self.cache.group(rows.NAME)
         if not group.manifest_path().exists():
             return False
-        return [side.ids for side in group.manifest().shards] == [side.ids for side in found.manifest().shards]
+        return group.manifest().ids == found.manifest().ids
 
     def say_why_live(self, identity: dict[str, Any]) -> None:
         """Say what a cache of the answers would take."""
