@@ -15,10 +15,13 @@ from augment.proposers import Proposers
 from augment.shard import Proposing, ShardAugmenter
 from augment.strategy import Setting, Strategy, check_strategies, load_strategy, strategy_files
 from augment.vectors import prepare
-from pipelines.engine import Engine, errors_sent_home, new_run, write_shards
+from pipelines.engine import Engine, errors_sent_home, new_run
+from pipelines.examples import files as files_of
+from pipelines.ground import Ground
 from pipelines.progress import Progress
 from pipelines.proposers import find_masked_language_model, find_vectors, fingerprints
 from pipelines.read import Scan, training_examples
+from pipelines.shard_function import KEYED, write_shards
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.checkpoint import Checkpoint
@@ -54,7 +57,8 @@ class AugmentStage:
     similarity: Path | None
     candidates: dict[str, dict[str, Any]]
     rows: dict[str, Any]
-    log: WorkLog
+    ground: Ground
+    accelerator: str | None
 
     def load(self) -> AugmentWorker:
         """Load the models of the strategies."""
@@ -77,11 +81,19 @@ class AugmentStage:
 class ReadRows(beam.DoFn):
     """Reads the training rows and keys each by its shard."""
 
-    def __init__(self, configuration: Configuration, scan: Scan, limit: int | None, shards: int) -> None:
+    def __init__(
+        self, configuration: Configuration, scan: Scan, limit: int | None, shards: int, ground: Ground
+    ) -> None:
+        self.ground = ground
         self.configuration = configuration
         self.scan = scan
         self.limit = limit
         self.shards = shards
+
+    def setup(self) -> None:
+        """Refuse what a later step could not work with, before anything is read."""
+        with errors_sent_home():
+            self.ground.check()
 
     def process(self, element: None) -> Iterator[tuple[int, Example]]:
         """Read all files, in order, as the limit counts rows over all of them."""
@@ -92,7 +104,11 @@ class ReadRows(beam.DoFn):
 
 def augment_shards(pipeline: beam.Pipeline, reading: ReadRows, shards: int, stage: AugmentStage) -> None:
     """Wire the graph: rows and the list of shards, one `GroupByKey` of text, `Reshuffle`, one `ParDo`."""
-    found = pipeline | "files" >> beam.Create([None], reshuffle=False) | "read" >> beam.ParDo(reading)
+    found = (
+        pipeline
+        | "files" >> beam.Create([None], reshuffle=False)
+        | "read" >> beam.ParDo(reading).with_output_types(KEYED)
+    )
     write_shards(pipeline, found, shards, stage)
 
 
@@ -103,10 +119,10 @@ def augment(
     cache = Cache(configuration.cache_path)
     layout = cache.choose_layout(configuration.name, scan.kept, configuration.shards)
     stage = make_stage(configuration, cache)
-    reading = ReadRows(with_absolute_data(configuration), scan, limit, layout.shards)
+    reading = ReadRows(with_absolute_data(configuration), scan, limit, layout.shards, stage.ground)
     entries = engine.run(
         lambda pipeline: augment_shards(pipeline, reading, layout.shards, stage),
-        stage.log,
+        stage.ground.log,
         Progress("augment", layout.shards, "shards"),
     )
     for name, proposing in stage.candidates.items():
@@ -128,6 +144,11 @@ def with_absolute_data(configuration: Configuration) -> Configuration:
     return configuration.model_copy(update={"data": data.model_copy(update={**paths, **many})})
 
 
+def data_files(configuration: Configuration) -> list[Path]:
+    """Return the files that rows are read from."""
+    return files_of([*configuration.data.train, *configuration.data.transfer])
+
+
 def check_accounting(scan: Scan, manifest: Manifest) -> None:
     """Refuse rows that are not those the reading pass counted, as when a file changed in between."""
     counts = manifest.accounting
@@ -146,7 +167,7 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
     if settings.copies:
         check_strategies(settings)
         checkpoint, source = find_masked_language_model(settings), find_vectors(settings)
-        judge = Checkpoint.find(settings.similarity.model).path.resolve() if settings.similarity else None
+        judge = Checkpoint.find(settings.similarity.model) if settings.similarity else None
     folder = prepare(source, cache.path / "vectors", settings.vectors_rows) if source else None
     proposing = {**configuration.proposing, **fingerprints(settings)}
     files = strategy_files(settings) if settings.copies else {}
@@ -163,11 +184,16 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
             configuration.workers.threads,
         ),
         eligibility=Eligibility.of(settings, configuration.task),
-        similarity=judge,
+        similarity=judge.path.resolve() if judge else None,
         candidates={
             name: {**proposing, "strategy": name, "dials": settings.dials.get(name, {}), "files": files[name]}
             for name in files
         },
         rows={"proposing": {**proposing, "files": files}, "drawing": drawing},
-        log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
+        ground=Ground.of(
+            WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
+            [each for each in (checkpoint, judge) if each],
+            data_files(with_absolute_data(configuration)),
+        ),
+        accelerator=configuration.workers.accelerator,
     )

@@ -7,11 +7,16 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
+
+CALLING_OFF = 30
+"""Seconds that a runner may take to stop a job."""
+undone: list[Callable[[], object]] = []
+"""How to stop what would go on without us: jobs of runners elsewhere."""
 
 
 @contextmanager
@@ -74,6 +79,30 @@ def end_children() -> None:
     psutil.wait_procs(children, timeout=5)
 
 
+@contextmanager
+def called_off(cancel: Callable[[], object]) -> Iterator[None]:
+    """Have something called off if we are stopped inside the block."""
+    undone.append(cancel)
+    try:
+        yield
+    finally:
+        undone.remove(cancel)
+
+
+def call_off() -> None:
+    """Call off what is going on elsewhere; a runner that does not answer is not waited for."""
+    for cancel in list(undone):
+        thread = threading.Thread(target=quietly, args=(cancel,), daemon=True)
+        thread.start()
+        thread.join(timeout=CALLING_OFF)
+
+
+def quietly(cancel: Callable[[], object]) -> None:
+    """Call something off; a runner that is gone, or done, has nothing to call off."""
+    with suppress(Exception):
+        cancel()
+
+
 def stop_on(*numbers: signal.Signals) -> None:
     """End at once when asked to: everything stored survives that, and no runner or lock can hold us up.
 
@@ -91,6 +120,7 @@ def stop_on(*numbers: signal.Signals) -> None:
     def listen() -> None:
         while (number := os.read(heard, 1)[0]) not in wanted:
             pass
+        call_off()
         end_children()
         again = shlex.join(["distill", *sys.argv[1:]])
         with suppress(OSError):

@@ -5,88 +5,28 @@ import os
 import re
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import PCollection
-from apache_beam.utils.shared import Shared
 
+from pipelines.ending import called_off
+from pipelines.ground import version_of
 from pipelines.progress import Progress
 from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceError
-from schemas.store import resource_errors
-from schemas.work import Work, WorkLog
+from schemas.work import WorkLog
 
 MARK = "offline-distill-error"
-
-
-class Worker(Protocol):
-    """What a process holds while it works on shards: models, readers."""
-
-    def run(self, element: Any) -> tuple[int, Work]:
-        """Work on one element; return its shard and what was done."""
-        ...
-
-
-class Stage(Protocol):
-    """A picklable description from which every process loads its worker once."""
-
-    @property
-    def log(self) -> WorkLog:
-        """Where attempts are noted."""
-        ...
-
-    def load(self) -> Worker:
-        """Load models and open files."""
-        ...
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A process's worker, which one thread at a time may use: runners may give a process several."""
-
-    worker: Worker
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class ShardFunction(beam.DoFn):
-    """Applies a stage's worker to elements; yields the numbers of the shards that are done."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.shared = Shared()
-
-    def setup(self) -> None:
-        """Load the worker, once a process."""
-        with errors_sent_home():
-            self.loaded: Loaded = self.shared.acquire(lambda: Loaded(self.stage.load()))
-
-    def process(self, element: Any) -> Iterator[int]:
-        """Work on one shard."""
-        with errors_sent_home(), resource_errors(str(self.stage.log.folder.parent)), self.loaded.lock:
-            start = time.perf_counter()
-            shard, work = self.loaded.worker.run(element)
-            self.stage.log.write(shard, work, time.perf_counter() - start)
-        yield shard
-
-
-def write_shards(pipeline: beam.Pipeline, found: PCollection, shards: int, stage: Stage) -> None:
-    """Gather rows by their shard, and give each shard to the stage's worker."""
-    # Every shard is written, also one that no row fell into.
-    all_shards = pipeline | "shards" >> beam.Create([(shard, None) for shard in range(shards)], reshuffle=False)
-    _ = (
-        (found, all_shards)
-        | beam.Flatten()
-        | beam.GroupByKey()
-        | beam.Reshuffle()
-        | "write" >> beam.ParDo(ShardFunction(stage))
-    )
+UNKNOWN = re.compile(
+    r"No module named '(?:schemas|augment|distill|pipelines|apache_beam|torch)\b[^']*'"
+    r"|Can't get attribute '[^']*' on [^\n]*"
+)
+"""What Python says of a job that was made with other packages."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +73,12 @@ class Engine:
                     "runner options that Beam takes", str(error), "correct what stands after `--`"
                 ) from error
             build(pipeline)
+            log.open()
             try:
-                pipeline.run().wait_until_finish()
+                result = pipeline.run()
+                # A runner elsewhere goes on when we are gone, unless it is told to stop.
+                with called_off(result.cancel):
+                    result.wait_until_finish()
             except Exception as error:
                 raise brought_home(error) from error
             progress.show(progress.total)
@@ -165,6 +109,12 @@ def brought_home(error: Exception) -> Exception:
             continue
         code = parts.pop("code")
         return next(kind for kind in KINDS if kind.code == code)(**parts)
+    if missing := UNKNOWN.search(text):
+        return ConfigurationError(
+            f"offline-distill {version_of('offline-distill')} on every worker, as where the job was submitted",
+            missing.group(0),
+            "install the same package there, in the environment that the workers run in",
+        )
     if "MemoryError" in text or "Cannot allocate memory" in text:
         return ResourceError("enough memory", text.splitlines()[-1], "lower `batch_tokens` or `workers.count`")
     return error

@@ -18,8 +18,10 @@ from distill.shape import ModelShape
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
 from distill.tokens import Tokenizer
 from pipelines.budget import check_budget
-from pipelines.engine import Engine, ShardFunction, new_run
+from pipelines.engine import Engine, new_run
+from pipelines.ground import Ground
 from pipelines.progress import Progress
+from pipelines.shard_function import by_shard
 from schemas import tokens
 from schemas.answers import Answers, failures
 from schemas.cache import Cache
@@ -60,7 +62,8 @@ class TeachStage:
     groups: tuple[Answers, ...]
     identity: dict[str, Any]
     masked: bool
-    log: WorkLog
+    ground: Ground
+    accelerator: str | None
 
     def load(self) -> TeachWorker:
         """Load teacher and tokenizer, on an accelerator where there is one."""
@@ -78,7 +81,7 @@ class TeachStage:
 
 def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: TeachStage) -> None:
     """Wire the graph: side files of the rows, `Reshuffle`, one `ParDo`."""
-    _ = pipeline | beam.Create(shards, reshuffle=False) | beam.Reshuffle() | beam.ParDo(ShardFunction(stage))
+    _ = pipeline | beam.Create(shards, reshuffle=False) | beam.Reshuffle() | by_shard(pipeline, stage)
 
 
 def teach(
@@ -112,7 +115,8 @@ def teach(
         groups=groups,
         identity=identity,
         masked=masked,
-        log=log,
+        ground=Ground.of(log, [checkpoint]),
+        accelerator=configuration.workers.accelerator,
     )
     token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
     ids = (token_group, token_settings(identity, masked=masked))

@@ -266,6 +266,9 @@ class Workers(Section):
 
     count: Positive | None = Field(default=None, description="default: as many as cores")
     threads: Positive = 1
+    accelerator: str | None = Field(
+        default=None, description="of the steps with models, for runners that choose machines, in their words"
+    )
 
 
 class Configuration(Section):

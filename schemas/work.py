@@ -25,6 +25,17 @@ class WorkLog:
     folder: Path
     run: str
 
+    def open(self) -> None:
+        """Say in the folder which run is on: whoever finds another there, or none, looks into another folder."""
+        write_text(self.folder / "run", self.run)
+
+    def is_open(self) -> bool:
+        """Whether this is the folder that the run was opened in."""
+        try:
+            return (self.folder / "run").read_text(encoding="utf-8") == self.run
+        except OSError:
+            return False
+
     def write(self, shard: int, work: Work, seconds: float) -> None:
         """Say what was done, by which process, for which run."""
         path = self.folder / f"{shard:05d}.json"

@@ -15,8 +15,10 @@ from pipelines.corpus.rows import Located, RowMaker
 from pipelines.corpus.scan import CorpusScan
 from pipelines.corpus.store import Store, build_store
 from pipelines.corpus.units import Cutter
-from pipelines.engine import Engine, errors_sent_home, new_run, write_shards
+from pipelines.engine import Engine, errors_sent_home, new_run
+from pipelines.ground import Ground
 from pipelines.progress import Progress
+from pipelines.shard_function import KEYED, write_shards
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.configuration import Configuration
@@ -59,7 +61,8 @@ class CorpusStage:
     seed: int
     label_type: pa.DataType
     settings: str
-    log: WorkLog
+    ground: Ground
+    accelerator: None = None
 
     def maker(self) -> RowMaker:
         """Open the corpus."""
@@ -81,6 +84,7 @@ class CutDocuments(beam.DoFn):
     def setup(self) -> None:
         """Open the corpus, once a process."""
         with errors_sent_home():
+            self.stage.ground.check()
             self.maker: RowMaker = self.shared.acquire(self.stage.maker)
 
     def process(self, element: tuple[int, int]) -> Iterator[tuple[int, Located]]:
@@ -97,7 +101,7 @@ def corpus_shards(pipeline: beam.Pipeline, total: int, shards: int, stage: Corpu
         pipeline
         | "documents" >> beam.Create(ranges, reshuffle=False)
         | "spread" >> beam.Reshuffle()
-        | "cut" >> beam.ParDo(CutDocuments(stage, shards))
+        | "cut" >> beam.ParDo(CutDocuments(stage, shards)).with_output_types(KEYED)
     )
     write_shards(pipeline, found, shards, stage)
 
@@ -108,19 +112,24 @@ def make_rows(configuration: Configuration, scan: CorpusScan, limit: int | None,
     store = open_store(configuration, scan, limit, cache.path / FOLDER)
     layout = cache.choose_layout(configuration.name, rows_expected(configuration, store), configuration.shards)
     proposing = proposing_of(configuration)
+    tokenizer = find_tokenizer(configuration).path.resolve()
     stage = CorpusStage(
         cache=cache.path.resolve(),
         name=configuration.name,
-        tokenizer=find_tokenizer(configuration).path.resolve(),
+        tokenizer=tokenizer,
         corpus=configuration.corpus,
         seed=configuration.seed,
         label_type=configuration.task.label_type,
         settings=digest([proposing, configuration.drawing]),
-        log=WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
+        ground=Ground.of(
+            WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
+            [],
+            [cache.path.resolve() / FOLDER, tokenizer],
+        ),
     )
     engine.run(
         lambda pipeline: corpus_shards(pipeline, store.note.documents, layout.shards, stage),
-        stage.log,
+        stage.ground.log,
         Progress("augment", layout.shards, "shards"),
     )
     reading = {**scan.accounting(), "documents_silent": store.note.silent, "pieces": store.note.pieces}
