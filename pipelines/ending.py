@@ -13,6 +13,11 @@ from pathlib import Path
 
 import typer
 
+
+class NotRun(Exception):
+    """A job was made for somebody else to start, so that a verb has nothing to go on with."""
+
+
 CALLING_OFF = 30
 """Seconds that a runner may take to stop a job."""
 undone: list[Callable[[], object]] = []
@@ -43,6 +48,9 @@ def reported(debug: bool) -> Iterator[None]:
         # What the parts quote may come from data: labels and paths with characters that turn a line around.
         print(f"distill: refused\n{type(error)(*map(printable, error.args))}", file=sys.stderr)
         raise typer.Exit(error.code) from None
+    except NotRun as made:
+        print(made)
+        raise typer.Exit(0) from None
     except BrokenPipeError:
         # The reader of our output is gone; a second error at exit would only confuse.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, TestOptions
 
-from pipelines.ending import called_off
+from pipelines.ending import NotRun, called_off
 from pipelines.ground import version_of
 from pipelines.progress import Progress
 from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceError
@@ -51,7 +51,15 @@ class Engine:
             f"--direct_running_mode={mode}",
         ]
         named = any(option.startswith("--runner") for option in self.options)
-        return PipelineOptions([*([] if named else local), *self.options])
+        # Every function of ours lies in a package, so nothing of the main module need travel.
+        elsewhere = ["--no_save_main_session"]
+        return PipelineOptions([*(elsewhere if named else local), *self.options])
+
+    @property
+    def only_makes(self) -> bool:
+        """Whether the options ask for a job, or a template of one, that is not run."""
+        options = self.pipeline_options()
+        return bool(options.view_as(TestOptions).dry_run or options.view_as(GoogleCloudOptions).template_location)
 
     def unknown_options(self) -> list[str]:
         """Return the options after `--` that Beam does not know; a runner outside this process may."""
@@ -76,9 +84,13 @@ class Engine:
             log.open()
             try:
                 result = pipeline.run()
+                if self.only_makes:
+                    raise NotRun(f"{progress.name}: the job was made and not run, as the options after `--` say")
                 # A runner elsewhere goes on when we are gone, unless it is told to stop.
                 with called_off(result.cancel):
                     result.wait_until_finish()
+            except NotRun:
+                raise
             except Exception as error:
                 raise brought_home(error) from error
             progress.show(progress.total)

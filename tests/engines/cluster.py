@@ -52,7 +52,8 @@ class Cluster(Daemons):
         """Start Beam's job server."""
         ports = [f"--job-port={self.job_port}", f"--artifact-port={free_port()}", f"--expansion-port={free_port()}"]
         files = [f"--artifacts-dir={self.folder / 'artifacts'}"]
-        self.start("job-server", [*java("512m", jars, settings), main, *ports, *files, *arguments])
+        command = [*java("512m", jars, settings), main, *ports, *files, *arguments]
+        self.start("job-server", command, SPARK_LOCAL_IP=HOST)
         self.wait_until(lambda: is_open(self.job_port), "Beam's job server")
 
     def python_workers(self) -> list[psutil.Process]:
