@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int64
 from augment.vector_file import read
 from schemas.digest import digest, files_digest
 from schemas.errors import IntegrityError
-from schemas.store import resource_errors, stored_text, temporary_beside
+from schemas.store import bring, resource_errors, send_folder, stored_text, temporary_beside
 
 FORMAT = 1
 WORDS = "words.json"
@@ -43,7 +43,7 @@ def prepare(source: Path, folder: Path, rows: int) -> Path:
     """
     prepared = folder / fingerprint(source, rows)
     if prepared.is_dir():
-        return prepared
+        return send_folder(prepared)
     words, vectors = read(source, rows)
     norms = np.sqrt(np.einsum("wd,wd->w", vectors, vectors, dtype=np.float64))
     # A vector of length 0 has no direction, hence no neighbours.
@@ -58,7 +58,7 @@ def prepare(source: Path, folder: Path, rows: int) -> Path:
             publish_folder(temporary, prepared)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    return prepared
+    return send_folder(prepared)
 
 
 def publish_folder(temporary: Path, path: Path) -> None:
@@ -88,7 +88,7 @@ class Vectors:
         remedy = f"delete {path} and run the same command again"
         try:
             words = json.loads(stored_text(path / WORDS, remedy))
-            vectors = np.load(path / MATRIX, mmap_mode="r", allow_pickle=False)
+            vectors = np.load(bring(path / MATRIX), mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
             raise IntegrityError("prepared word vectors", f"{path}: {error}", remedy) from None
         if vectors.ndim != 2 or vectors.dtype != np.float32 or len(words) != len(vectors):

@@ -49,7 +49,7 @@ class TrainingRows:
     def of(cls, cache: Cache, tokens: str, padding: int, task: Task) -> "TrainingRows":
         """Read the rows and one tokenizer's token group; raises `IntegrityError` where they are not the same rows."""
         rows_group, tokens_group = cache.group(ROWS), cache.group(tokens)
-        if not tokens_group.manifest_path().exists():
+        if not tokens_group.is_published():
             raise ConfigurationError("answers of the teacher", f"none in {cache.path}", "run `distill teach` first")
         rows_manifest, tokens_manifest = rows_group.manifest(), tokens_group.manifest()
         check_same_rows(rows_manifest, tokens_manifest, tokens_group)

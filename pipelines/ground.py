@@ -9,6 +9,7 @@ from pathlib import Path
 
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, DataError, DistillError, ModelError, ResourceError
+from schemas.mirror import Mirror, mirror_of
 from schemas.work import WorkLog
 
 PACKAGES = ("offline-distill", "apache-beam", "torch", "transformers", "tokenizers", "numpy", "pyarrow")
@@ -23,12 +24,13 @@ class Ground:
     models: tuple[tuple[Path, str], ...]
     files: tuple[Path, ...]
     versions: tuple[tuple[str, str], ...]
+    mirror: Mirror | None = None
 
     @classmethod
     def of(cls, log: WorkLog, models: Iterable[Checkpoint], files: Iterable[Path] = ()) -> "Ground":
         """Describe what there is here; models and files with their whole paths."""
         known = tuple((model.path.resolve(), model.fingerprint) for model in models)
-        return cls(log, known, tuple(files), versions())
+        return cls(log, known, tuple(files), versions(), mirror_of(log.folder / "any"))
 
     @property
     def weights(self) -> int:
@@ -45,6 +47,8 @@ class Ground:
                     f"{here}: {name} {found}",
                     "install the same packages on both sides",
                 )
+        if self.mirror:
+            self.mirror.open()
         if not self.log.is_open():
             raise ResourceError(
                 f"{self.log.folder.parents[1]} to be one folder for the submitter and all workers",

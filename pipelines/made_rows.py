@@ -37,7 +37,7 @@ def check_rows(group: Group, manifest: Manifest, configuration: Configuration, r
 def rows_group(configuration: Configuration) -> Group:
     """Return the group of rows; raises `ConfigurationError` where there is none."""
     group = Cache(configuration.cache_path).group(rows.NAME)
-    if not group.manifest_path().exists():
+    if not group.is_published():
         raise ConfigurationError(
             "rows in the cache", f"none in {configuration.cache_path}", "run `distill augment` first"
         )

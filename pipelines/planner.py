@@ -132,7 +132,7 @@ class Planner:
     def answers_state(self, answers: Answers, identity: dict[str, Any]) -> bool:
         """Whether a group holds this teacher's answers for just the rows that are there."""
         group, found = self.cache.group(answers.name), self.cache.group(rows.NAME)
-        if not group.manifest_path().exists() or self.rows_state() != DONE:
+        if not group.is_published() or self.rows_state() != DONE:
             return False
         manifest = group.manifest()
         return manifest.ids == found.manifest().ids and manifest.settings == settings_of(answers, identity)
@@ -223,7 +223,7 @@ class Planner:
         """Whether the token ids of just the rows that are there are there, too."""
         name = tokens.name(self.calibration.checkpoint.tokenizer_fingerprint, self.configuration.teach.max_length)
         group, found = self.cache.group(name), self.cache.group(rows.NAME)
-        if not group.manifest_path().exists():
+        if not group.is_published():
             return False
         return group.manifest().ids == found.manifest().ids
 

@@ -48,7 +48,7 @@ class CachedCandidates:
     def positions(self, strategy: str, origin: int) -> Positions:
         """Return the eligible words of an original, none where they are not kept."""
         group = self.cache.group(candidates_of(strategy))
-        if strategy not in self.held and not group.manifest_path().exists():
+        if strategy not in self.held and not group.is_published():
             self.held[strategy] = (-1, {})
         held, found = self.held.get(strategy, (None, {}))
         if held == -1:

@@ -41,6 +41,10 @@ class Run:
     runner_options: tuple[str, ...] = ()
     debug: bool = False
 
+    def __post_init__(self) -> None:
+        if mirror := self.configuration.mirror:
+            mirror.open()
+
     @property
     def output(self) -> Path:
         """Folder of results."""

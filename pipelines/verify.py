@@ -160,7 +160,7 @@ def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader |
     if "family" not in manifest.settings:
         return None
     beside = cache.group(tokens.name(manifest.settings["tokenizer"], manifest.settings["max_length"]))
-    if not beside.manifest_path().exists():
+    if not beside.is_published():
         return None
     try:
         encoded = beside.manifest()

@@ -6,6 +6,8 @@ from pathlib import Path
 from schemas.errors import ConfigurationError
 from schemas.group import Group
 from schemas.manifest import Sealed
+from schemas.mirror import mirror_of
+from schemas.store import size_of
 
 ORIGINALS_PER_SHARD = 256
 
@@ -29,12 +31,16 @@ class Cache:
 
     def groups(self) -> list[Group]:
         """Return the groups that were committed, in order of name."""
-        return [Group(path.parent) for path in sorted(self.path.glob("*/manifest.json"))]
+        if mirror := mirror_of(self.path / "any"):
+            found = [self.path / name for name in mirror.names(self.path, deep=True)]
+        else:
+            found = sorted(self.path.glob("*/manifest.json"))
+        return [Group(path.parent) for path in found if path.name == "manifest.json"]
 
     def layout(self) -> Layout | None:
         """Return the layout if one was chosen."""
         path = self.path / "cache.json"
-        return Layout.read(path, f"delete {self.path} and run `distill augment` again") if path.exists() else None
+        return Layout.read(path, f"delete {self.path} and run `distill augment` again") if size_of(path) else None
 
     def choose_layout(self, data_set: str, originals: int, shards: int | None) -> Layout:
         """Return the layout, chosen once: `shards` if given, else at least about 256 originals a shard."""

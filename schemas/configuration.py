@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from schemas.codec import Codec
+from schemas.mirror import Mirror
 from schemas.task import Kind, Task
 
 PLACEHOLDER = "path/or/hub-id"
@@ -276,7 +277,7 @@ class Configuration(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the data set; part of every row's id")
     output: str | None = Field(default=None, description="folder of results; default runs/<name>")
-    cache: str | None = Field(default=None, description="folder of the cache; default <output>/cache")
+    cache: str | None = Field(default=None, description="folder or address in an object store; default <output>/cache")
     shards: Positive | None = Field(default=None, description="a power of two; default: about 256 originals each")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     task: Task
@@ -312,6 +313,8 @@ class Configuration(Section):
             if self.task.kind is Kind.NONE:
                 raise ValueError("a `task.kind` with labels; `none` is what `data.corpus` has")
             return self
+        if self.mirror:
+            raise ValueError("a `cache` in a folder with `data.corpus`: the store of its text is read at random")
         if self.augment.copies:
             raise ValueError("`augment.copies: 0` with `data.corpus`: a corpus is long enough")
         if self.base_teacher:
@@ -338,7 +341,14 @@ class Configuration(Section):
     @property
     def cache_path(self) -> Path:
         """Folder of the cache."""
+        if mirror := self.mirror:
+            return mirror.folder
         return Path(self.cache) if self.cache else self.output_path / "cache"
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """What stands on this machine for a cache in an object store, `None` for a cache in a folder."""
+        return Mirror.at(self.cache) if self.cache and "://" in self.cache else None
 
     @property
     def base_teacher(self) -> str | None:
@@ -371,10 +381,11 @@ class Configuration(Section):
         if limit is None:
             return self
         suffix = f".limit-{limit}"
+        place, mark, query = (self.cache or "").partition("?")
         return self.model_copy(
             update={
                 "output": f"{self.output_path}{suffix}",
-                "cache": f"{self.cache_path}{suffix}" if self.cache else None,
+                "cache": f"{place}{suffix}{mark}{query}" if self.cache else None,
             }
         )
 

@@ -14,7 +14,7 @@ from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
 from schemas.errors import IntegrityError
 from schemas.manifest import Manifest, SideFile
-from schemas.store import publish, sweep, temporary_beside, write_text
+from schemas.store import bring, names_in, publish, remove, size_of, sweep, temporary_beside, write_text
 
 ID = pa.field("id", pa.uint64(), nullable=False)
 
@@ -121,6 +121,10 @@ class Group:
         """Path of the manifest, whose presence is the group's commit."""
         return self.path / "manifest.json"
 
+    def is_published(self) -> bool:
+        """Whether the manifest is there."""
+        return size_of(self.manifest_path()) is not None
+
     # Writing
 
     def writer(self, shard: int, schema: pa.Schema) -> "ShardWriter":
@@ -153,10 +157,11 @@ class Group:
 
     def forget(self, shard: int) -> None:
         """Remove a shard and the manifest that names it, so that the stage that wrote it makes it anew."""
-        self.manifest_path().unlink(missing_ok=True)
-        self.side_path(shard).unlink(missing_ok=True)
-        for path in self.path.glob(f"{shard:05d}-*.arrow"):
-            path.unlink()
+        remove(self.manifest_path())
+        remove(self.side_path(shard))
+        for name in names_in(self.path):
+            if name.startswith(f"{shard:05d}-"):
+                remove(self.path / name)
 
     # Reading
 
@@ -169,7 +174,10 @@ class Group:
             side = SideFile.read(self.side_path(shard), self.remedy)
         except IntegrityError:
             return None
-        self.check_content(side)
+        self.check_size(side)
+        # One that lies in an object store is fetched, and checked, only by those who read it.
+        if (self.path / side.file).exists():
+            self.check_content(side)
         return side
 
     def manifest(self) -> Manifest:
@@ -192,15 +200,14 @@ class Group:
         known = {"manifest.json", "state.json", "dataset_info.json"}
         known |= manifest.settings.get("weights", {}).keys()
         known |= {side.file for side in manifest.shards} | {self.side_path(s.shard).name for s in manifest.shards}
-        return sorted(path for path in self.path.iterdir() if path.name not in known and path.suffix != ".tmp")
+        return [self.path / name for name in names_in(self.path) if name not in known and not name.endswith(".tmp")]
 
     def check_size(self, side: SideFile) -> None:
         """Refuse a shard file that is missing or has another size than was written."""
         file = self.path / side.file
-        try:
-            size = file.stat().st_size
-        except FileNotFoundError:
-            raise IntegrityError("the shard file to be there", f"{file}: missing", self.remedy_for(side)) from None
+        size = size_of(file)
+        if size is None:
+            raise IntegrityError("the shard file to be there", f"{file}: missing", self.remedy_for(side))
         if size != side.bytes:
             raise IntegrityError(f"{side.bytes:,} bytes", f"{file}: {size:,} bytes", self.remedy_for(side))
 
@@ -208,7 +215,7 @@ class Group:
         """Refuse a shard file whose bytes are not those that were written."""
         file = self.path / side.file
         self.check_size(side)
-        found = file_digest(file)
+        found = file_digest(bring(file))
         if found != side.hash:
             raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy_for(side))
 
@@ -216,7 +223,7 @@ class Group:
         """Refuse files beside the shards whose bytes are not those that the manifest knows."""
         for name, expected in manifest.settings.get("weights", {}).items():
             path = self.path / name
-            found = file_digest(path) if path.is_file() else "missing"
+            found = file_digest(path) if bring(path).is_file() else "missing"
             if found != expected:
                 raise IntegrityError(f"content with digest {expected}", f"{path}: {found}", self.remedy)
 
@@ -245,7 +252,7 @@ class Group:
 
     def schema(self, manifest: Manifest) -> pa.Schema:
         """Return the columns of the group, as its first shard has them."""
-        with pa.OSFile(str(self.path / manifest.shards[0].file)) as file:
+        with pa.OSFile(str(bring(self.path / manifest.shards[0].file))) as file:
             return pa.ipc.open_stream(file).schema
 
     def read_shard(self, side: SideFile) -> pa.Table:

@@ -8,10 +8,11 @@ import shutil
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from schemas.errors import IntegrityError, ResourceError
+from schemas.mirror import mirror_of
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says where there is no room."""
@@ -32,6 +33,19 @@ def publish(temporary: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    if mirror := mirror_of(path):
+        mirror.put(path)
+        if path.suffix == ".arrow":
+            # Shards would fill a worker's disk; whoever reads one fetches it.
+            path.unlink()
+
+
+def send_folder(folder: Path) -> Path:
+    """Return a folder whose files never change, after sending what the store does not have of it yet."""
+    for path in sorted(folder.iterdir()):
+        if (mirror := mirror_of(path)) and mirror.size(path) != path.stat().st_size:
+            mirror.put(path)
+    return folder
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,9 +62,39 @@ def write_text(path: Path, text: str) -> None:
 
 def sweep(folder: Path, keep: set[str]) -> None:
     """Remove temporary files of dead attempts and shard files that no side file names any more."""
-    for path in folder.iterdir():
+    for path in [*folder.iterdir(), *(folder / name for name in names_in(folder))]:
         if path.name.endswith(".tmp") or (path.suffix == ".arrow" and path.name not in keep):
-            path.unlink(missing_ok=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, here and from the store that its folder stands for."""
+    path.unlink(missing_ok=True)
+    if mirror := mirror_of(path):
+        mirror.remove(path)
+
+
+def bring(path: Path) -> Path:
+    """Return a file whose name stands for its content, fetched if it is elsewhere and was not fetched before."""
+    mirror = mirror_of(path)
+    if mirror and not path.exists():
+        with suppress(FileNotFoundError):
+            mirror.get(path)
+    return path
+
+
+def size_of(path: Path) -> int | None:
+    """Return the bytes of a file, `None` where there is none."""
+    if mirror := mirror_of(path):
+        return mirror.size(path)
+    return path.stat().st_size if path.is_file() else None
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder, in order."""
+    if mirror := mirror_of(folder / "any"):
+        return mirror.names(folder)
+    return sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
 @contextmanager
@@ -113,6 +157,8 @@ def locked(folder: Path) -> Iterator[None]:
 def stored_text(path: Path, remedy: str) -> str:
     """Read a stored text file; one that is missing or not text is an `IntegrityError`."""
     try:
+        if mirror := mirror_of(path):
+            mirror.get(path)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise IntegrityError("the file to be there", f"{path}: missing", remedy) from None

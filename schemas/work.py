@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from schemas.store import write_text
+from schemas.errors import IntegrityError
+from schemas.store import names_in, size_of, stored_text, write_text
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class WorkLog:
     def is_open(self) -> bool:
         """Whether this is the folder that the run was opened in."""
         try:
-            return (self.folder / "run").read_text(encoding="utf-8") == self.run
-        except OSError:
+            return stored_text(self.folder / "run", "") == self.run
+        except (IntegrityError, OSError):
             return False
 
     def write(self, shard: int, work: Work, seconds: float) -> None:
         """Say what was done, by which process, for which run."""
         path = self.folder / f"{shard:05d}.json"
-        earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        earlier = json.loads(stored_text(path, "")) if size_of(path) else {}
         if earlier.get("run") == self.run:
             # A runner may repeat what it has done; the repetition finds nothing left to ask.
             work = Work(work.asked + earlier["asked"], work.copied + earlier["copied"])
@@ -48,7 +49,9 @@ class WorkLog:
 
     def entries(self) -> Iterator[dict]:
         """Return what this run did so far, shard by shard."""
-        for path in sorted(self.folder.glob("*.json")):
-            entry = json.loads(path.read_text(encoding="utf-8"))
+        for name in names_in(self.folder):
+            if not name.endswith(".json"):
+                continue
+            entry = json.loads(stored_text(self.folder / name, ""))
             if entry["run"] == self.run:
                 yield entry

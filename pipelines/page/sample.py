@@ -52,7 +52,7 @@ class Sample:
         cls, cache: Cache, task: Task, identity: Mapping[str, Any] | None, originals: int, most: int | None = None
     ) -> "Sample":
         """Take the first originals of a cache, none where it has no rows."""
-        if not cache.group(rows.NAME).manifest_path().exists():
+        if not cache.group(rows.NAME).is_published():
             return cls([], [], [], most)
         return cls.of_families(islice(families(cache, identity), originals), task, most)
 
