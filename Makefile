@@ -8,7 +8,7 @@ SOURCES := schemas augment distill pipelines tests benchmarks examples
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 EXAMPLE := examples/quickstart/run.yaml
 
-.PHONY: help install quickstart test test-all lint format clean
+.PHONY: help install quickstart test test-all engines test-engines lint format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 12
@@ -26,10 +26,16 @@ quickstart: install ## the whole job on demo data and models, offline, in a few 
 	$(BIN)/distill run $(EXAMPLE)
 
 test: install ## the tests that every change must pass: under fifteen minutes on two cores, no network
-	$(TESTS) -m 'not slow'
+	$(TESTS) -m 'not slow and not engines'
 
-test-all: install ## all tests, the slow ones too
-	$(TESTS)
+test-all: install ## all tests, the slow ones too, but for those on engines
+	$(TESTS) -m 'not engines'
+
+engines: install ## the pipelines on a real Spark and Flink, disturbed and measured; needs Java 17 and Maven
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m engines
+
+test-engines: install ## the same as tests, without the measurement; skipped where the engines cannot be had
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m engines tests/engines
 
 lint: install ## formatting, lint and types, as the pre-commit hooks and CI run them
 	$(BIN)/ruff format --check $(SOURCES)

@@ -19,6 +19,7 @@ from pipelines.ending import NotRun, called_off
 from pipelines.ground import version_of
 from pipelines.progress import Progress
 from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceError
+from schemas.mirror import mirror_of
 from schemas.work import WorkLog
 
 MARK = "offline-distill-error"
@@ -138,8 +139,11 @@ def watched(log: WorkLog, progress: Progress, terminal: TextIO) -> Iterator[None
     done = threading.Event()
     progress.stream = terminal
 
+    # A store elsewhere is asked for every note, takes its time, and may charge for it.
+    pause = 10.0 if mirror_of(log.folder / "any") else 0.5
+
     def watch() -> None:
-        while not done.wait(0.5):
+        while not done.wait(pause):
             progress.show(sum(1 for _ in log.entries()))
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -64,6 +64,10 @@ class Cluster(Daemons):
         """Kill one of the engine's own workers that hands work to Python."""
         raise NotImplementedError
 
+    def speculated(self) -> bool:
+        """Whether a task was run a second time because it took long."""
+        return False
+
 
 def java(memory: str, jars: Sequence[Path], settings: Sequence[str] = ()) -> list[str]:
     """Return the beginning of a command that starts a program of some folders of jars."""

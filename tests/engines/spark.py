@@ -33,13 +33,16 @@ class Spark(Cluster):
             worker = [f"{deploy}.worker.Worker", *at, "--webui-port", str(free_port()), *sized, self.address]
             self.start(f"worker-{number}", [*java("256m", jars), *worker], **place)
         self.wait_until(lambda: told(f"http://{HOST}:{self.page}/json/").get("aliveworkers") == WORKERS, "two workers")
-        settings = ["ui.enabled=false", "executor.memory=512m", "executor.cores=1", "driver.host=127.0.0.1"]
+        ours = modules.job_server("spark")
+        # First in the executors too, or they find a library of Spark's own that is too old, and tasks are tried again.
+        settings = [f"executor.extraClassPath={ours}/*", "executor.memory=512m", "executor.cores=1"]
+        settings += ["ui.enabled=false", f"driver.host={HOST}"]
         if self.speculation:
             settings += [f"speculation{each or '=true'}" for each in SPECULATION]
         self.start_job_server(
             "org.apache.beam.runners.spark.SparkJobServerDriver",
             # Ours first: the libraries that Spark brings are older than those Beam was built with.
-            [modules.job_server("spark"), *jars],
+            [ours, *jars],
             f"--spark-master-url={self.address}",
             settings=[f"-Dspark.{each}" for each in settings],
         )

@@ -1,0 +1,70 @@
+"""Runs the pipelines on a real Spark and a real Flink on this machine, disturbs them, and compares the bytes.
+
+    make engines
+
+Needs Java 17 and Maven. The last line is one JSON object: for each engine and fault `true` or what differed, and what
+two workers gain over one beside what two bare processes gain.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engines import faults, modules
+from engines.cluster import Cluster
+from engines.flink import Flink
+from engines.scaling import two_workers_vs_one
+from engines.spark import Spark
+from engines.trial import Trial
+
+CLUSTERS: tuple[type[Cluster], ...] = (Spark, Flink)
+
+
+def main() -> None:
+    # What was started must end also where somebody ends us politely.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        modules.fetch()
+    except modules.Missing as missing:
+        sys.exit(f"the engines cannot be put together: {missing}")
+    with tempfile.TemporaryDirectory(prefix="engines-") as folder:
+        trial = Trial(Path(folder))
+        trial.prepare()
+        found: dict[str, dict] = {}
+        for kind in CLUSTERS:
+            outcomes = found[kind.name] = {}
+            with kind(Path(folder) / f"{kind.name}-cluster") as cluster:
+                for fault in faults.FAULTS:
+                    outcomes[fault.__name__] = shown(cluster, fault, trial)
+                with kept(outcomes, "two_workers_vs_one"):
+                    outcomes["two_workers_vs_one"] = round(two_workers_vs_one(trial, cluster), 3)
+        with Spark(Path(folder) / "speculating-cluster", speculation=True) as cluster:
+            found["spark"]["slow_worker"] = shown(cluster, faults.slow_worker, trial)
+    print(json.dumps(found))
+    sys.exit(any(isinstance(outcome, str) for each in found.values() for outcome in each.values()))
+
+
+def shown(cluster: Cluster, fault: faults.Fault, trial: Trial) -> faults.Outcome:
+    """Do one fault to a cluster, and say how it went."""
+    outcomes: dict[str, faults.Outcome] = {}
+    with kept(outcomes, "outcome"):
+        outcomes["outcome"] = fault(trial, cluster)
+    print(f"{cluster.name}: {fault.__name__}: {outcomes['outcome']}", flush=True)
+    return outcomes["outcome"]
+
+
+@contextmanager
+def kept(outcomes: dict, name: str) -> Iterator[None]:
+    """Keep what went wrong as the outcome, so that the others still have their turn."""
+    try:
+        yield
+    except Exception as error:
+        outcomes[name] = f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""How much two workers of a cluster gain over one, beside what two bare model processes gain over one.
+
+A machine's two cores share memory and clock, so two processes are never twice as fast as one: what a cluster could
+reach is what the model alone reaches, measured in the same run.
+"""
+
+import json
+import multiprocessing
+import statistics
+import time
+from pathlib import Path
+
+from engines.cluster import WORKERS, Cluster
+from engines.trial import Trial, cache_of, rows_by_process
+
+SECONDS = 10.0
+"""How long each bare process asks the model."""
+
+
+def two_workers_vs_one(trial: Trial, cluster: Cluster) -> float:
+    """Return the gain of teaching with two workers by the gain of two bare processes."""
+    bare = bare_speed(trial, WORKERS) / bare_speed(trial, 1)
+    taught = teaching_speed(trial, cluster, WORKERS) / teaching_speed(trial, cluster, 1)
+    print(f"{cluster.name}: two workers gain {taught:.3f}, two bare processes {bare:.3f}", flush=True)
+    return taught / bare
+
+
+def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
+    """Return the rows a second that workers teach together, start-up left out: they load models only once a job."""
+    path = trial.configure(f"{cluster.name}-{workers}-workers", with_rows=True)
+    options = [each for each in cluster.options if not each.startswith("--parallelism")]
+    done = trial.distill("teach", path, [*options, f"--parallelism={workers}"])
+    assert done.returncode == 0, done.stderr
+    print(f"{cluster.name}: rows taught by process: {rows_by_process(path)}", flush=True)
+    entries = [json.loads(file.read_text()) for file in (cache_of(path) / "work" / "teach").glob("*.json")]
+    busy: dict[int, float] = {}
+    for entry in entries:
+        busy[entry["process"]] = busy.get(entry["process"], 0.0) + entry["seconds"]
+    # The job has taken as long as its busiest worker.
+    return sum(entry["asked"] for entry in entries) / max(busy.values())
+
+
+def bare_speed(trial: Trial, processes: int) -> float:
+    """Return the batches a second that processes ask the bare model together."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool:
+        pool.map(ask, [(trial.folder / "teacher", 0.1)] * processes, chunksize=1)
+        return sum(pool.map(ask, [(trial.folder / "teacher", SECONDS)] * processes, chunksize=1))
+
+
+def ask(given: tuple[Path, float]) -> float:
+    """Ask a model for a while, on one thread; return the batches a second."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    folder, seconds = given
+    torch.set_num_threads(1)
+    model = BertForSequenceClassification.from_pretrained(folder).eval()
+    ids = torch.randint(5, 1000, (64, 24), generator=torch.Generator().manual_seed(0))
+    taken = []
+    with torch.inference_mode():
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            begin = time.perf_counter()
+            model(input_ids=ids, output_hidden_states=True)
+            taken.append(time.perf_counter() - begin)
+    return 1 / statistics.mean(taken)
