@@ -31,8 +31,7 @@ def main() -> None:
         modules.fetch()
     except modules.Missing as missing:
         sys.exit(f"the engines cannot be put together: {missing}")
-    with tempfile.TemporaryDirectory(prefix="engines-") as folder:
-        trial = Trial(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="engines-") as folder, Trial(Path(folder)) as trial:
         trial.prepare()
         found: dict[str, dict] = {}
         for kind in CLUSTERS:

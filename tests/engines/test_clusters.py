@@ -1,6 +1,7 @@
 """The pipelines on a real Spark and a real Flink: whatever happens to a job, its cache has the bytes of a local run."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from engines import faults, modules
@@ -12,15 +13,15 @@ pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory) -> Trial:
+def trial(tmp_path_factory) -> Iterator[Trial]:
     """A job and what it leaves when it is done on this machine alone."""
     try:
         modules.fetch()
     except modules.Missing as missing:
         pytest.skip(f"the engines cannot be put together: {missing}")
-    made = Trial(tmp_path_factory.mktemp("trial"), copies=4, shards=8)
-    made.prepare()
-    return made
+    with Trial(tmp_path_factory.mktemp("trial"), copies=4, shards=8) as made:
+        made.prepare()
+        yield made
 
 
 @pytest.fixture(scope="module", params=[Spark, Flink], ids=lambda kind: kind.name)

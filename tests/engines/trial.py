@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -23,12 +25,25 @@ TAUGHT = ("teacher.*", "tokens.*", "work", ".lock")
 
 
 class Trial:
-    """A folder with a configuration, what its cache must hold, and other caches made by the same configuration."""
+    """A folder with what a cache must hold, and other caches made by the same configuration; a context manager.
+
+    Jobs that are still going on at its end are killed.
+    """
 
     def __init__(self, folder: Path, *, copies: int = 10, shards: int = 16) -> None:
         self.folder = folder
         self.copies = copies
         self.shards = shards
+        self.jobs: list[subprocess.Popen] = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for job in self.jobs:
+            with suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
 
     def prepare(self) -> None:
         """Make a teacher, and the cache that all others are compared with."""
@@ -76,9 +91,10 @@ class Trial:
         """Start a stage as a user does."""
         command = [sys.executable, "-m", "pipelines", stage, str(path), "--", *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+        pipe = subprocess.PIPE
+        job = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+        self.jobs.append(job)
+        return job
 
     def distill(self, stage: str, path: Path, options: Sequence[str]) -> subprocess.CompletedProcess:
         """Do a stage as a user does."""
