@@ -9,7 +9,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -41,9 +40,9 @@ class Trial:
 
     def __exit__(self, *error: object) -> None:
         for job in self.jobs:
-            with suppress(ProcessLookupError):
+            if job.poll() is None:
                 os.killpg(job.pid, signal.SIGKILL)
-            job.wait()
+                job.wait()
 
     def prepare(self) -> None:
         """Make a teacher, and the cache that all others are compared with."""
