@@ -43,7 +43,7 @@ from schemas.configuration import Student, Teaching, Training
 from schemas.digest import digest
 from schemas.example import Example
 from schemas.manifest import SideFile
-from schemas.signal import Family
+from schemas.signal import TEACHER, Family
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
@@ -79,7 +79,7 @@ class Bench(Inputs):
         encoder = Encoder.load(self.teacher, TASK)
         student = make_student(Student(layers=layers), self.teacher, TASK, 0).shape
         signals = {column.signal for column in load_recipe("tinybert", student, encoder.shape, {}).columns}
-        groups = tuple(wanted_groups(self.cache, signals, encoder.shape, Keeping(), identity))
+        groups = tuple(wanted_groups(self.cache, TEACHER, signals, encoder.shape, Keeping(), identity))
         tokenizer = Tokenizer.load(self.teacher, teaching.max_length)
         return ShardTeacher(self.cache, encoder, tokenizer, groups, identity, teaching.batch_tokens)
 
@@ -157,7 +157,7 @@ def read_vs_memcpy(bench: Bench) -> float:
         bench.cache, tokens.name(teacher.tokenizer.fingerprint, 128), teacher.tokenizer.padding, TASK
     )
     signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
-    readers = open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity)
+    readers = open_readers(bench.cache, TEACHER, signals, loaded, Codec.F16, teacher.identity)
     return reading_by_memcpy("read_vs_memcpy", readers, picks_of(len(loaded.ids)), max(5, bench.rounds))
 
 
@@ -207,13 +207,13 @@ def offline_vs_live_epoch(bench: Bench) -> float:
         answering = (
             LiveTeacher(teacher.encoder)
             if live
-            else CachedTeacher(open_readers(bench.cache, signals, loaded, Codec.F16, teacher.identity))
+            else CachedTeacher(open_readers(bench.cache, TEACHER, signals, loaded, Codec.F16, teacher.identity))
         )
         trainer = Trainer(
             student=make_student(student, bench.teacher, TASK, 0),
             recipe=recipe,
-            teacher_shape=teacher.encoder.shape,
-            teacher=answering,
+            shapes={TEACHER: teacher.encoder.shape},
+            teachers={TEACHER: answering},
             rows=loaded,
             chosen=np.arange(count),
             steps=(-(-count // 16), -(-count // 16)),

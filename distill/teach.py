@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.tokens import Encoded, Tokenizer
+from distill.words import Words
 from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
@@ -44,7 +46,12 @@ class ShardOfRows:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each row."""
-        return np.array([len(ids) for ids in self.encoded.input_ids], np.int64)
+        return self.encoded.lengths
+
+    @cached_property
+    def masked(self) -> Words:
+        """Where tokens are masked, and what truly stands there."""
+        return Words.of(self.encoded.masked_positions, self.encoded.masked_ids)
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,7 @@ class ShardTeacher:
             [np.asarray(rows.encoded.token_type_ids[row]) for row in some],
             padding=self.tokenizer.padding,
             device=self.encoder.device,
+            masked=rows.masked if self.masked else None,
         )
         with torch.inference_mode():
             answers = self.encoder.read(batch, {signal for group in groups for signal in group.asked})
@@ -208,7 +216,7 @@ def write_block(
 
     A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
     """
-    lengths = rows.lengths[block]
+    lengths = rows.encoded.lengths_at(answers.family.at)[block]
     parts: list[Kept] = []
     status: list[Status] = []
     start = 0
@@ -221,7 +229,7 @@ def write_block(
             kept, error, state = keep(answers, layers, length)
             writer.note_error(answers.family.value, error)
         if state is Status.KEPT:
-            writer.note_range(answers.family.value, answers.widen(kept, length))
+            writer.note_range(answers.family.value, answers.measured(answers.widen(kept, length)))
         parts.append(kept)
         status.append(state)
     writer.write(answers.to_batch(rows.ids[block], status, parts))

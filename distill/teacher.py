@@ -1,6 +1,6 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,7 +17,7 @@ from distill.training_rows import TrainingRows
 from schemas.answers import Answers as Group
 from schemas.codec import Codec
 from schemas.errors import IntegrityError
-from schemas.signal import Family, Signal
+from schemas.signal import Column, Family, Signal
 
 
 @runtime_checkable
@@ -27,6 +27,25 @@ class Teacher(Protocol):
     def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
         """Return the teacher's signals for the rows of a batch, packed, float32, on the batch's device."""
         ...
+
+
+def ask(teachers: Mapping[str, Teacher], batch: Batch, columns: Collection[Column]) -> dict[Column, Tensor]:
+    """Return what teachers, known by their names, say of a batch: the values of columns."""
+    answers: dict[Column, Tensor] = {}
+    for name, teacher in teachers.items():
+        signals = {column.signal for column in columns if column.teacher == name}
+        answers |= {Column(name, signal): values for signal, values in teacher.answer(batch, signals).items()}
+    return answers
+
+
+def kept(teachers: Mapping[str, Teacher], columns: Collection[Column], rows: int) -> np.ndarray:
+    """Return which of so many rows have answers in all columns that a cache holds; a live teacher has one for each."""
+    found = np.ones(rows, np.bool_)
+    for column in columns:
+        teacher = teachers[column.teacher]
+        if isinstance(teacher, CachedTeacher):
+            found &= teacher.kept({column.signal})
+    return found
 
 
 class LiveTeacher:

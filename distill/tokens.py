@@ -39,6 +39,17 @@ class Encoded:
         """How many rows were cut."""
         return sum(self.was_cut)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row."""
+        return np.array([len(ids) for ids in self.input_ids], np.int64)
+
+    def lengths_at(self, at: str) -> np.ndarray:
+        """Return how many tokens of each row a family counts that has numbers there."""
+        if at != "masked":
+            return self.lengths
+        return np.array([len(places) for places in self.masked_positions], np.int64)
+
     def append(self, input_ids: list[int], segments: list[int]) -> None:
         """Add a row of which nothing is masked, and whose words do not count."""
         self.input_ids.append(input_ids)

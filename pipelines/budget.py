@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from distill.tokens import Encoded
 from pipelines.progress import size
 from schemas.answers import Answers
 from schemas.codec import Codec
@@ -15,20 +14,21 @@ from schemas.signal import Family
 LADDER = (Codec.F16, Codec.INT8)
 
 
-def bytes_of(groups: Sequence[Answers], lengths: np.ndarray, rows: int) -> float:
-    """Return what some groups take for so many rows, of which the lengths are a sample."""
-    return rows * sum(answers.bytes(lengths) for answers in groups) / max(len(lengths), 1)
+def bytes_of(groups: Sequence[Answers], sample: Encoded, rows: int) -> float:
+    """Return what some groups take for so many rows, of which there is a sample."""
+    found = sum(answers.bytes(sample.lengths_at(answers.family.at)) for answers in groups)
+    return rows * found / max(len(sample.input_ids), 1)
 
 
-def check_budget(teaching: Teaching, groups: Sequence[Answers], lengths: np.ndarray, rows: int) -> None:
+def check_budget(teaching: Teaching, groups: Sequence[Answers], sample: Encoded, rows: int) -> None:
     """Refuse groups that would take more than the configuration allows."""
-    needed = bytes_of(groups, lengths, rows)
+    needed = bytes_of(groups, sample, rows)
     if teaching.budget is None or needed <= teaching.budget:
         return
     fitting = [
         f"{setting} ({size(small)})"
         for setting, found in smaller(groups)
-        if (small := bytes_of(found, lengths, rows)) <= teaching.budget
+        if (small := bytes_of(found, sample, rows)) <= teaching.budget
     ]
     ways = [*fitting, "train.teacher=live", "lower augment.copies", "or a higher teach.budget"]
     raise ResourceError(

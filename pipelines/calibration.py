@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from distill.batch import Batch
-from distill.encoder import Encoder, load_model
+from distill.encoder import Encoder, are_of_pieces, load_model
+from distill.shape import ModelShape
 from distill.tokens import Encoded, Tokenizer
+from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
 from pipelines.read import first_examples
@@ -26,10 +29,11 @@ ROWS_PER_BATCH = 16
 
 
 class Calibration:
-    """Loads and reads what it is asked for, once."""
+    """Loads and reads what it is asked for of one teacher, once."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, name: str) -> None:
         self.run = run
+        self.name = name
         self.configuration = run.configuration
         self.kind = run.configuration.task.kind
 
@@ -52,12 +56,21 @@ class Calibration:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The teacher, or the model it is to be made from, which costs the same."""
-        return Checkpoint.find(self.configuration.base_teacher or self.configuration.teacher)
+        base = self.configuration.base_teacher if self.name == self.configuration.teacher_name else None
+        return Checkpoint.find(base or self.configuration.model_of(self.name))
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """The teacher's shape in the end: with the task's outputs."""
+        labels = self.configuration.task.model_labels()
+        return ModelShape.of(
+            AutoConfig.from_pretrained(self.checkpoint.path, trust_remote_code=False, **labels), self.kind
+        )
 
     @cached_property
     def encoder(self) -> Encoder:
         """The teacher as workers load it."""
-        if self.configuration.base_teacher is None:
+        if self.configuration.base_teacher is None or self.name != self.configuration.teacher_name:
             return Encoder.load(self.checkpoint, self.configuration.task)
         model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
         return Encoder(model.eval(), self.kind)
@@ -79,14 +92,20 @@ class Calibration:
         ids, segments = ([np.array(row) for row in part] for part in parts)
         by_length = np.argsort([len(row) for row in ids], kind="stable")
         return [
-            Batch.of(rows, [ids[i] for i in rows], [segments[i] for i in rows], padding=self.tokenizer.padding)
+            Batch.of(
+                rows,
+                [ids[i] for i in rows],
+                [segments[i] for i in rows],
+                padding=self.tokenizer.padding,
+                masked=Words.of(self.encoded.masked_positions, self.encoded.masked_ids),
+            )
             for rows in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
         ]
 
-    @cached_property
+    @property
     def lengths(self) -> np.ndarray:
         """Tokens of each row of the sample."""
-        return np.concatenate([batch.lengths for batch in self.batches])
+        return self.encoded.lengths
 
     @property
     def text_bytes(self) -> float:
@@ -95,16 +114,20 @@ class Calibration:
 
     def forward_seconds(self, signals: set[Signal]) -> float:
         """Time the teacher on the sample, after a warm-up; return the seconds a row takes."""
+        encoder = self.encoder
+        if are_of_pieces(signals):
+            encoder = Encoder.load(self.checkpoint, self.configuration.task, signals)
         with torch.inference_mode():
-            self.encoder.read(self.batches[0], signals)
-            seconds, _ = timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])
+            encoder.read(self.batches[0], signals)
+            seconds, _ = timed(lambda: [encoder.read(batch, signals) for batch in self.batches])
         return seconds / len(self.sample)
 
     def reading_seconds(self, groups: Sequence[Answers]) -> float:
         """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""
         seconds = 0.0
         for answers in groups:
-            numbers = np.zeros(int(answers.size(self.lengths).sum()) * len(answers.asked), answers.codec.dtype)
+            sizes = answers.size(self.encoded.lengths_at(answers.family.at))
+            numbers = np.zeros(int(sizes.sum()) * len(answers.asked), answers.codec.dtype)
             seconds += min(timed(lambda numbers=numbers: torch.from_numpy(numbers.copy()).float())[0] for _ in range(2))
         return seconds / len(self.sample)
 

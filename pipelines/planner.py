@@ -3,7 +3,7 @@
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from distill.recipe import Recipe
 from distill.student import student_shape
 from distill.teach import settings_of
 from pipelines.beam_module import beam_module
-from pipelines.budget import check_budget
+from pipelines.budget import bytes_of, check_budget
 from pipelines.calibration import Calibration, peak_bytes, timed
 from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
@@ -51,7 +51,9 @@ class Planner:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.configuration = run.configuration
-        self.calibration = Calibration(run)
+        names = [run.configuration.teacher_name, *run.configuration.other_teachers]
+        self.calibrations = {name: Calibration(run, name) for name in names}
+        self.calibration = self.calibrations[run.configuration.teacher_name]
         self.cache = Cache(run.configuration.cache_path)
         self.workers = run.configuration.workers.count or cores()
         self.kind = run.configuration.task.kind
@@ -63,10 +65,11 @@ class Planner:
         """Return the plan of all stages."""
         accounting = self.run.scan.accounting()
         torch.set_num_threads(self.configuration.workers.threads)
-        augmentation, teaching = self.augmentation(), self.teaching()
+        augmentation = self.augmentation()
+        teaching = [self.teaching(name) for name in self.calibrations]
         torch.set_num_threads(cores())
         making = [self.fine_tuning()] if self.configuration.base_teacher else []
-        lines = [augmentation, *making, teaching, self.training()]
+        lines = [augmentation, *making, *teaching, self.training()]
         needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
         if needed > free:
             self.warnings.append(
@@ -83,21 +86,25 @@ class Planner:
 
     def check_budget(self) -> None:
         """Refuse answers that would take more than `teach.budget`; the plan has said how many rows there will be."""
-        signals, identity = self.asked()
-        groups = self.groups(signals, identity)
-        check_budget(self.configuration.teach, groups, self.calibration.lengths, self.grown)
+        groups = [each for name in self.calibrations for each in self.groups(name, self.asked(name))]
+        check_budget(self.configuration.teach, groups, self.calibration.encoded, self.grown)
 
-    def asked(self) -> tuple[set[Signal], dict[str, Any]]:
-        """Return what the teacher is asked for, and what its answers depend on."""
-        teaching, threads = self.configuration.teach, self.configuration.workers.threads
-        return self.run.signals(self.recipe), identity_of(self.made_teacher(), teaching, threads)
+    def asked(self, name: str) -> set[Signal]:
+        """Return what a teacher is asked for."""
+        return {column.signal for column in self.run.columns(self.recipe) if column.teacher == name}
+
+    def identity(self, name: str) -> dict[str, Any]:
+        """Return what a teacher's answers depend on."""
+        own = name == self.configuration.teacher_name
+        checkpoint = self.made_teacher() if own else self.calibrations[name].checkpoint
+        return identity_of(checkpoint, self.configuration.teach, self.configuration.workers.threads)
 
     # What is extrapolated from
 
     @cached_property
     def recipe(self) -> Recipe:
         """The configured recipe."""
-        return recipe_of(self.configuration, self.calibration.checkpoint, self.calibration.encoder.shape)
+        return recipe_of(self.configuration, self.calibration.checkpoint, self.calibration.shape)
 
     @property
     def kept(self) -> int:
@@ -110,7 +117,7 @@ class Planner:
     @property
     def cheap(self) -> set[Signal]:
         """What takes a model's forward pass and no more."""
-        return {hidden(self.calibration.encoder.shape.layers)} if self.calibration.corpus else {answer_of(self.kind)}
+        return {hidden(self.calibration.shape.layers)} if self.calibration.corpus else {answer_of(self.kind)}
 
     @property
     def grown(self) -> int:
@@ -183,41 +190,41 @@ class Planner:
         seconds = 0.0 if state == DONE else seconds
         return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)
 
-    def teaching(self) -> Line:
-        """Ask the teacher for the sample, with all signals that the recipe needs."""
-        signals, identity = self.asked()
-        groups = self.groups(signals, identity)
-        if cut := self.calibration.encoded.cut:
-            looked_at = len(self.calibration.sample)
+    def teaching(self, name: str) -> Line:
+        """Ask a teacher for the sample, with all signals that the recipe needs of it."""
+        calibration, signals, identity = self.calibrations[name], self.asked(name), self.identity(name)
+        stage = "teach" if calibration is self.calibration else f"teach {name}"
+        groups = self.groups(name, signals)
+        if cut := calibration.encoded.cut:
+            looked_at = len(calibration.sample)
             done = "cut at" if self.configuration.teach.longer == "cut" else "left without an answer, over"
             self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
-        pieces = self.grown * self.calibration.lengths.mean()
+        pieces = self.grown * calibration.lengths.mean()
         space = pieces * BYTES_PER_TOKEN
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
-        for answers in left:
-            space += self.grown * answers.bytes(self.calibration.lengths) / len(self.calibration.lengths)
+        space += bytes_of(left, calibration.encoded, self.grown)
         if not groups:
-            self.say_why_live(identity)
+            self.say_why_live(name)
             done = self.rows_state() == DONE and self.has_tokens()
             work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
-            return Line("teach", work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
+            return Line(stage, work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
         names = ", ".join(answers.name for answers in groups)
         work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
         if not left:
-            return Line("teach", work, 0.0, 0.0, DONE)
-        row = self.calibration.forward_seconds(signals)
-        self.say_when_it_pays(groups, row)
+            return Line(stage, work, 0.0, 0.0, DONE)
+        row = calibration.forward_seconds(signals)
+        self.say_when_it_pays(name, groups, row)
         seconds = row * self.grown / self.workers
         begun = any(self.cache.group(answers.name).path.exists() for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
-        return Line("teach", work, space, seconds, state)
+        return Line(stage, work, space, seconds, state)
 
-    def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
-        """Return the groups that would hold what the teacher says."""
-        checkpoint, shape = self.calibration.checkpoint, self.calibration.encoder.shape
-        lengths = self.calibration.lengths
+    def groups(self, name: str, signals: Collection[Signal]) -> list[Answers]:
+        """Return the groups that would hold what a teacher says."""
+        calibration = self.calibrations[name]
+        checkpoint, shape, lengths = calibration.checkpoint, calibration.shape, calibration.lengths
         keeping = keeping_of(self.configuration.teach, checkpoint, shape, signals, lambda: lengths)
-        return wanted_groups(self.cache, signals, shape, keeping, identity)
+        return wanted_groups(self.cache, name, signals, shape, keeping, self.identity(name))
 
     def has_tokens(self) -> bool:
         """Whether the token ids of just the rows that are there are there, too."""
@@ -227,22 +234,21 @@ class Planner:
             return False
         return group.manifest().ids == found.manifest().ids
 
-    def say_why_live(self, identity: dict[str, Any]) -> None:
+    def say_why_live(self, name: str) -> None:
         """Say what a cache of the answers would take."""
-        signals = {column.signal for column in self.recipe.columns}
-        groups = self.groups(signals, identity)
-        lengths = self.calibration.lengths
-        bytes = sum(self.grown * answers.bytes(lengths) / len(lengths) for answers in groups)
+        groups = self.groups(name, self.recipe.signals_of(name))
+        bytes = bytes_of(groups, self.calibrations[name].encoded, self.grown)
         self.warnings.append(
             f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
         )
 
-    def say_when_it_pays(self, groups: list[Answers], asking: float) -> None:
+    def say_when_it_pays(self, name: str, groups: list[Answers], asking: float) -> None:
         """Say after how many students a cache has cost less than a teacher in the loop."""
         settings = self.configuration.train
         steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
-        seen = settings.batch * sum(n for stage, n in zip(self.recipe.stages, steps, strict=True) if stage.columns)
-        reading = self.calibration.reading_seconds(groups)
+        asks = [any(column.teacher == name for column in stage.columns) for stage in self.recipe.stages]
+        seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
+        reading = self.calibrations[name].reading_seconds(groups)
         saved, cost = seen * (asking - reading), self.grown * (asking + reading)
         if saved <= 0:
             self.warnings.append(
@@ -263,7 +269,7 @@ class Planner:
         settings = self.configuration.train
         steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
         student = student_shape(self.configuration.student, self.calibration.checkpoint, self.configuration.task)
-        depth = student.layers / self.calibration.encoder.shape.layers
+        depth = student.layers / self.calibration.shape.layers
         passes = 3 * depth + (1 if settings.teacher == "live" else 0)
         step = passes * self.calibration.forward_seconds(self.cheap) * settings.batch
         arms = ["general"] if self.calibration.corpus else settings.arms

@@ -1,22 +1,21 @@
 """The teach stage: every shard of rows is put to the teacher once; no row crosses a shuffle."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 
 from distill.encoder import Encoder
 from distill.keeping import keeping_of
-from distill.needs import identity_of, wanted_groups
+from distill.needs import wanted_groups
 from distill.prepare import prepared
-from distill.shape import ModelShape
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
-from distill.tokens import Tokenizer
+from distill.teachers import Teachers, by_teacher
+from distill.tokens import Encoded, Tokenizer
 from pipelines.budget import check_budget
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
@@ -27,10 +26,10 @@ from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration, Teaching
 from schemas.errors import QualityError
 from schemas.group import Group
-from schemas.manifest import SideFile
+from schemas.manifest import Manifest, SideFile
 from schemas.rows import NAME as ROWS
 from schemas.rows import examples, is_masked
-from schemas.signal import Signal
+from schemas.signal import Column, Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
 
@@ -68,7 +67,8 @@ class TeachStage:
 
         torch.set_num_threads(self.threads)
         checkpoint = Checkpoint(self.checkpoint)
-        encoder = Encoder.load_accelerated(checkpoint, self.task)
+        signals = [signal for answers in self.groups for signal in answers.asked]
+        encoder = Encoder.load_accelerated(checkpoint, self.task, signals)
         tokenizer = Tokenizer.load(checkpoint, self.teaching.max_length)
         cache = Cache(self.cache)
         return TeachWorker(
@@ -83,61 +83,104 @@ def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: Tea
 
 def teach(
     configuration: Configuration,
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    signals: Collection[Signal],
+    teachers: Teachers,
+    columns: Collection[Column],
     engine: Engine,
-    check: Callable[[], None],
+    check: Callable[[str], None],
 ) -> dict[str, int]:
-    """Write the groups that hold the signals; return how many rows were asked and copied.
+    """Write the groups that hold the columns, teacher by teacher; return how many rows were asked and copied.
 
-    `check` is called before a teacher is asked anything. Raises `ResourceError` for answers over the budget,
-    `QualityError` where more rows than allowed have no usable one.
+    `check` is called with a teacher's name before it is asked anything. Raises `ResourceError` for answers over the
+    budget, `QualityError` where more rows than allowed have no usable one.
     """
     cache = Cache(configuration.cache_path)
-    rows = cache.group(ROWS).manifest()
-    identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
     group = cache.group(ROWS)
-    lengths = partial(some_lengths, group, rows.shards, checkpoint, configuration)
-    keeping = keeping_of(configuration.teach, checkpoint, shape, signals, lengths)
-    groups = tuple(wanted_groups(cache, signals, shape, keeping, identity))
+    rows = group.manifest()
     masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
-    log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
-    stage = TeachStage(
+    # The run's own teacher gives the rows their token ids even where nothing is asked of it.
+    asked = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    lessons = [
+        Lesson(name, lesson_stage(configuration, teachers, name, signals, rows, masked), cache)
+        for name, signals in asked.items()
+    ]
+    if any(lesson.left(rows) for lesson in lessons):
+        groups = [answers for lesson in lessons for answers in lesson.stage.groups]
+        check_budget(configuration.teach, groups, some_rows(group, rows, teachers.own, configuration), rows.rows)
+    work = Counter[str]()
+    for lesson in lessons:
+        work += lesson.give(rows, engine, check)
+    return {key: work[key] for key in ("asked", "copied")}
+
+
+def lesson_stage(
+    configuration: Configuration,
+    teachers: Teachers,
+    name: str,
+    signals: Collection[Signal],
+    rows: Manifest,
+    masked: bool,
+) -> TeachStage:
+    """Return what a process needs of one teacher."""
+    cache, checkpoint, teaching = Cache(configuration.cache_path), teachers.checkpoints[name], configuration.teach
+    identity, shape = teachers.identities[name], teachers.shapes[name]
+    keeping = keeping_of(
+        teaching,
+        checkpoint,
+        shape,
+        signals,
+        lambda: some_rows(cache.group(ROWS), rows, checkpoint, configuration).lengths,
+    )
+    return TeachStage(
         cache=cache.path.resolve(),
         checkpoint=checkpoint.path.resolve(),
         task=configuration.task,
-        teaching=configuration.teach,
+        teaching=teaching,
         threads=configuration.workers.threads,
-        groups=groups,
+        groups=tuple(wanted_groups(cache, name, signals, shape, keeping, identity)),
         identity=identity,
         masked=masked,
-        log=log,
+        log=WorkLog(cache.path.resolve() / "work" / "teach", new_run()),
     )
-    token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
-    ids = (token_group, token_settings(identity, masked=masked))
-    left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
-    entries: list[dict] = []
-    if left:
-        check_budget(configuration.teach, groups, lengths(), rows.rows)
-        check()
-        if any(answers.wants_affine or answers.wants_weights for answers in groups):
-            groups = prepared(stage.load().teacher, rows.shards)
-            stage = replace(stage, groups=groups)
-        progress = Progress("teach", len(left), "shards")
-        entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
-    publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))
-    return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
 
 
-def some_lengths(
-    group: Group, shards: Sequence[SideFile], checkpoint: Checkpoint, configuration: Configuration
-) -> np.ndarray:
-    """Return the tokens of some rows: those of the first shard that has any."""
+@dataclass(frozen=True)
+class Lesson:
+    """What one teacher, known by its name, is asked for in a run."""
+
+    name: str
+    stage: TeachStage
+    cache: Cache
+
+    @property
+    def ids(self) -> tuple[Group, dict[str, Any]]:
+        """The token group with its settings."""
+        stage = self.stage
+        group = self.cache.group(tokens.name(stage.identity["tokenizer"], stage.teaching.max_length))
+        return group, token_settings(stage.identity, masked=stage.masked)
+
+    def left(self, rows: Manifest) -> list[SideFile]:
+        """Return the shards that are still to be taught."""
+        stage = self.stage
+        return [side for side in rows.shards if not is_taught(side, self.cache, self.ids, stage.groups, stage.identity)]
+
+    def give(self, rows: Manifest, engine: Engine, check: Callable[[str], None]) -> Counter[str]:
+        """Teach the shards that are left and publish all; return how many rows were asked and copied."""
+        stage, left, entries = self.stage, self.left(rows), list[dict[str, Any]]()
+        if left:
+            check(self.name)
+            if any(answers.wants_affine or answers.wants_weights for answers in stage.groups):
+                stage = replace(stage, groups=prepared(stage.load().teacher, rows.shards))
+            progress = Progress("teach", len(left), "shards")
+            entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), stage.log, progress)
+        publish(self.cache, self.ids, stage.teaching, stage.groups, stage.identity, len(rows.shards))
+        return Counter({key: sum(entry[key] for entry in entries) for key in ("asked", "copied")})
+
+
+def some_rows(group: Group, rows: Manifest, checkpoint: Checkpoint, configuration: Configuration) -> Encoded:
+    """Return some rows as a teacher reads them: those of the first shard that has any."""
     tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
-    side = next((side for side in shards if side.rows), None)
-    some = list(islice(examples(group.read_shard(side)), LOOKED_AT)) if side else []
-    return np.array([len(ids) for ids in tokenizer.encode_rows(some).input_ids], np.int64)
+    side = next((side for side in rows.shards if side.rows), None)
+    return tokenizer.encode_rows(list(islice(examples(group.read_shard(side)), LOOKED_AT)) if side else [])
 
 
 def is_taught(

@@ -13,6 +13,7 @@ from pipelines.made_rows import rows_group
 from pipelines.progress import size
 from pipelines.run import Run
 from schemas import rows, tokens
+from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.errors import IntegrityError
 from schemas.example import MASKING, Example, copy_id
@@ -164,7 +165,9 @@ def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader |
         return None
     try:
         encoded = beside.manifest()
-        columns = [beside.read_shard(side).column("input_ids").combine_chunks() for side in encoded.shards]
+        family = Answers.of(manifest.settings).family
+        counted = "masked_positions" if family.at == "masked" else "input_ids"
+        columns = [beside.read_shard(side).column(counted).combine_chunks() for side in encoded.shards]
     except IntegrityError:
         return None
     if encoded.ids != manifest.ids:

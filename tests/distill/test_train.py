@@ -26,6 +26,7 @@ from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Student, Training
 from schemas.errors import ConfigurationError, QualityError
+from schemas.signal import TEACHER
 
 DIALS = {"intermediate_epochs": 2.0, "prediction_epochs": 1.0}
 
@@ -47,7 +48,9 @@ class Bench:
         self.rows = TrainingRows.of(self.cache, group, self.teacher.tokenizer.padding, TASK)
 
     def cached(self) -> Teacher:
-        return CachedTeacher(open_readers(self.cache, self.signals, self.rows, self.codec, self.teacher.identity))
+        return CachedTeacher(
+            open_readers(self.cache, TEACHER, self.signals, self.rows, self.codec, self.teacher.identity)
+        )
 
     def live(self) -> Teacher:
         return LiveTeacher(Encoder.load(self.checkpoint, TASK))
@@ -57,8 +60,8 @@ class Bench:
         arguments = {
             "student": make_student(Student(layers=2), self.checkpoint, TASK, 0),
             "recipe": recipe or self.recipe,
-            "teacher_shape": self.teacher.encoder.shape,
-            "teacher": teacher,
+            "shapes": {TEACHER: self.teacher.encoder.shape},
+            "teachers": {TEACHER: teacher},
             "rows": self.rows,
             "chosen": np.arange(len(self.rows.ids)),
             "steps": (20, 12) if recipe is None else (24,) * len(recipe.stages),
