@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from conftest import configuration, save, write_rows
 from golden.reading import read
@@ -23,7 +24,7 @@ from distill.prepare import prepared
 from distill.teach import ShardTeacher, settings_of, token_settings
 from distill.tokens import Tokenizer
 from schemas import rows, tokens
-from schemas.answers import Answers
+from schemas.answers import Answers, Status
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
@@ -38,6 +39,7 @@ SHARDS = 2
 TEXTS = ("a film", "this was dull", "Great !", "was it", "moving")
 WIDTH, HEADS, LAYERS = 8, 2, (1, 2)
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+TOP = 2
 LOUD = 1
 """Number in its shard of the row whose scores are too large for half precision."""
 
@@ -115,6 +117,23 @@ def write_answers(cache: Cache, model: Path) -> None:
         cache.group(answers.name).publish_manifest(settings_of(answers, identity), SHARDS)
 
 
+def write_masked_logits(cache: Cache) -> None:
+    """Write made-up logits at masks: a classifier has none."""
+    (beside,) = (group for group in cache.groups() if group.name.startswith("tokens."))
+    answers = Answers("teacher", Family.MASKED_LOGITS, (), 2 * TOP + 1, Codec.F32)
+    group = cache.group(answers.name)
+    for side in beside.manifest().shards:
+        table = beside.read_shard(side)
+        lengths = [len(places) for places in table["masked_positions"].to_pylist()]
+        numbers = [np.arange(length * answers.width, dtype=np.float32) / 4 for length in lengths]
+        kept = [answers.keep([each], length)[0] for each, length in zip(numbers, lengths, strict=True)]
+        with group.writer(side.shard, answers.schema) as writer:
+            writer.write(answers.to_batch(table["id"].to_numpy(), [Status.KEPT] * len(kept), kept))
+            writer.commit(settings=digest("golden"), input=side.ids, accounting={"rows": len(kept)})
+    identity = {"tokenizer": beside.name.split(".")[1], "max_length": int(beside.name.split(".")[2])}
+    group.publish_manifest(settings_of(answers, identity), SHARDS)
+
+
 def main() -> None:
     folder = Path(__file__).with_name(f"format-{FORMAT}")
     folder.mkdir()
@@ -131,6 +150,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as model:
         write_answers(cache, save(BertForSequenceClassification(shape), Path(model)))
+    write_masked_logits(cache)
     expected = {group.name: read(cache, group) for group in cache.groups()}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
 
