@@ -15,7 +15,7 @@ from pipelines.run import Run
 from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.example import MASKING, Example, copy_id
 from schemas.group import Group
 from schemas.manifest import Manifest, SideFile
@@ -86,6 +86,8 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
             manifest = group.manifest()
             group.check_weights(manifest)
             strangers = group.strangers(manifest)
+        except NewerFormatError:
+            raise
         except IntegrityError as error:
             findings.problems.append(f"{error.found} ({error.remedy})")
             findings.unreadable.append(group)

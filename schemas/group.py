@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.manifest import Manifest, SideFile
 from schemas.store import publish, sweep, temporary_beside, write_text
 
@@ -163,10 +163,12 @@ class Group:
     def committed(self, shard: int) -> SideFile | None:
         """Return a shard's side file, `None` where there is none that can be read: then the shard was not written.
 
-        Raises `IntegrityError` where the shard was written and is not any more what was written.
+        Raises `IntegrityError` where the shard was written and is not any more what was written, or by a later version.
         """
         try:
             side = SideFile.read(self.side_path(shard), self.remedy)
+        except NewerFormatError:
+            raise
         except IntegrityError:
             return None
         self.check_content(side)
