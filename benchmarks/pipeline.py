@@ -5,7 +5,7 @@
 - augment_vs_reference_loop: TinyBERT's published way of working (benchmarks/reference_loop.py) by ours; more is better.
 - teach_vs_bare_forward: a bare loop over the same batches that reads the same signals and drops them, by teaching a
   shard with all its writing; 1 would be free of cost.
-- read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in memory; 1 would be a plain copy.
+- read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in one piece; 1 would be a plain copy.
 - offline_vs_live_epoch: an epoch with the teacher in the loop by an epoch from the cache; more is better.
 
 Each baseline and its counterpart run in turn in one process on one thread; the last line is one JSON object.
@@ -169,18 +169,26 @@ def picks_of(rows: int) -> list[np.ndarray]:
 
 def reading_by_memcpy(name: str, readers: Sequence[PackedReader], picks: Sequence[np.ndarray], rounds: int) -> float:
     """Return the time of reading batches packed by that of copying as many bytes in memory."""
-    sizes = [[reader.read(pick, reader.answers.signals).nbytes for reader in readers] for pick in picks]
-    sources = [np.ones(max(each), np.uint8) for each in zip(*sizes, strict=True)]
-    targets = [np.empty_like(source) for source in sources]
+    wanted = [(reader, reader.answers.signals) for reader in readers]
+    sizes = [[reader.read(pick, signals).nbytes for reader, signals in wanted] for pick in picks]
+    # Memory of the size of the files, and another part of it every time, as a processor's cache would hold less.
+    sources = [np.ones(sum(side.bytes for side in reader.shards), np.uint8) for reader in readers]
+    targets = [np.empty(max(each), np.uint8) for each in zip(*sizes, strict=True)]
+    draw = np.random.default_rng(1)
+    parts = [
+        (target[:size], source[start : start + size])
+        for each in sizes
+        for source, target, size in zip(sources, targets, each, strict=True)
+        for start in [int(draw.integers(source.size - size + 1))]
+    ]
 
     def copy() -> int:
-        for each in sizes:
-            for source, target, size in zip(sources, targets, each, strict=True):
-                np.copyto(target[:size], source[:size])
+        for target, source in parts:
+            np.copyto(target, source)
         return sum(map(sum, sizes))
 
     def read() -> int:
-        return sum(reader.read(pick, reader.answers.signals).nbytes for pick in picks for reader in readers)
+        return sum(reader.read(pick, signals).nbytes for pick in picks for reader, signals in wanted)
 
     def same(expected: int, found: int) -> None:
         assert expected == found, (expected, found)
