@@ -275,7 +275,8 @@ class Planner:
         arms = ["general"] if self.calibration.corpus else settings.arms
         results = [self.run.output / "students" / arm / "result.json" for arm in arms]
         left = sum(not path.exists() for path in results)
-        work = f"{len(arms)} students, {steps:,} steps of {settings.batch} rows each"
+        students = "1 student" if len(arms) == 1 else f"{len(arms)} students"
+        work = f"{students}, {steps:,} steps of {settings.batch} rows each"
         done = f"{len(results) - left} of {len(results)} trained before"
         return Line("train", work, 0.0, step * steps * left, done)
 
