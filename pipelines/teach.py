@@ -1,14 +1,13 @@
 """The teach stage: every shard of rows is put to the teacher once; no row crosses a shuffle."""
 
+import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 
 from distill.encoder import Encoder
 from distill.keeping import keeping_of
@@ -20,6 +19,7 @@ from distill.tokens import Tokenizer
 from pipelines.budget import check_budget
 from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
+from pipelines.volume import volume_of
 from schemas import tokens
 from schemas.answers import Answers, failures
 from schemas.cache import Cache
@@ -29,12 +29,10 @@ from schemas.errors import QualityError
 from schemas.group import Group
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
-from schemas.rows import examples, is_masked
+from schemas.rows import is_masked
 from schemas.signal import Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
-
-LOOKED_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,9 @@ def teach(
     rows = cache.group(ROWS).manifest()
     identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
     group = cache.group(ROWS)
-    lengths = partial(some_lengths, group, rows.shards, checkpoint, configuration)
-    keeping = keeping_of(configuration.teach, checkpoint, shape, signals, lengths)
+    tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
+    volume = functools.cache(partial(volume_of, cache, rows, tokenizer, configuration.teach))
+    keeping = keeping_of(configuration.teach, checkpoint, shape, signals, lambda: volume().lengths)
     groups = tuple(wanted_groups(cache, signals, shape, keeping, identity))
     masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
     log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
@@ -119,7 +118,7 @@ def teach(
     left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
     entries: list[dict] = []
     if left:
-        check_budget(configuration.teach, groups, lengths(), rows.rows)
+        check_budget(configuration.teach, groups, volume())
         check()
         if any(answers.wants_affine or answers.wants_weights for answers in groups):
             groups = prepared(stage.load().teacher, rows.shards)
@@ -128,16 +127,6 @@ def teach(
         entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
     publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))
     return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
-
-
-def some_lengths(
-    group: Group, shards: Sequence[SideFile], checkpoint: Checkpoint, configuration: Configuration
-) -> np.ndarray:
-    """Return the tokens of some rows: those of the first shard that has any."""
-    tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
-    side = next((side for side in shards if side.rows), None)
-    some = list(islice(examples(group.read_shard(side)), LOOKED_AT)) if side else []
-    return np.array([len(ids) for ids in tokenizer.encode_rows(some).input_ids], np.int64)
 
 
 def is_taught(
