@@ -25,7 +25,7 @@ from benchmarks.students import Lesson
 from distill.batch import Batch
 from distill.needs import open_readers
 from distill.packed import PackedReader
-from distill.teach import ShardTeacher
+from distill.teach import ShardTeacher, blocks
 from schemas.codec import Codec
 from schemas.example import Example
 from schemas.signal import TEACHER, Family
@@ -63,7 +63,7 @@ def teaching_by_forward(name: str, bench: Bench, teacher: ShardTeacher) -> float
 
     def bare() -> int:
         with torch.inference_mode():
-            for block in teacher.blocks(encoded.lengths):
+            for block in blocks(encoded.lengths, teacher.batch_tokens):
                 ids, segments = (
                     [np.asarray(part[row]) for row in block]
                     for part in (encoded.encoded.input_ids, encoded.encoded.token_type_ids)

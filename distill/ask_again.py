@@ -45,7 +45,7 @@ def ask_again(
                 kept, status = earlier.get(int(rows.ids[place]))
                 if status is not Status.KEPT or not answers.asked:
                     continue
-                stored = answers.widen(kept, int(rows.encoded.lengths_at(answers.family.at)[place]))
+                stored = answers.widen(kept, int(rows.encoded.lengths.at(answers.family.at)[place]))
                 said = np.stack([spoken[signal] for signal in answers.asked]).reshape(stored.shape)
                 stored, said = answers.measured(stored), answers.measured(said)
                 if not said.size:

@@ -101,7 +101,7 @@ def open_readers(
         elif manifest.ids != rows_manifest.ids:
             problems.append(f"{group.name}: not the rows of `{ROWS}`")
         else:
-            readers.append(PackedReader(group, rows.lengths_at(answers.family.at)))
+            readers.append(PackedReader(group, rows.all_lengths.at(answers.family.at)))
             left.difference_update(answers.signals)
     if left:
         problems += [f"{teacher}.{signal}: in no usable group" for signal in sorted(left)]

@@ -32,6 +32,9 @@ from schemas.work import Work
 TOKEN_SETTINGS = ("tokenizer", "max_length")
 """Of what a teacher's answers depend on, the part that token ids do."""
 
+TOKEN_ROWS = 1024
+"""Rows of token ids in a record batch."""
+
 NOTHING = Kept(np.empty((0, 0)), np.empty(0, np.float16))
 """What is kept of a row without a usable answer."""
 
@@ -46,7 +49,7 @@ class ShardOfRows:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each row."""
-        return self.encoded.lengths
+        return self.encoded.lengths.tokens
 
     @cached_property
     def masked(self) -> Words:
@@ -97,7 +100,7 @@ class ShardTeacher:
             for writer, earlier in zip(writers, known, strict=True):
                 for column, error in earlier.errors.items():
                     writer.note_error(column, error)
-            for block in self.blocks(rows.lengths):
+            for block in blocks(rows.lengths, self.batch_tokens):
                 # All groups are asked for, also those that are there: what is captured decides which kernels run,
                 # and an interrupted shard is to go on to the same bits.
                 spoken = self.ask(rows, block[asked[block]], self.groups)
@@ -122,23 +125,12 @@ class ShardTeacher:
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):
             schema = tokens.schema(kind, masked=self.masked)
             with self.token_group.writer(side.shard, schema) as writer:
-                for start in range(0, len(ids), 1024):
-                    part = slice(start, start + 1024)
+                for start in range(0, len(ids), TOKEN_ROWS):
+                    part = slice(start, start + TOKEN_ROWS)
                     writer.write(tokens.to_batch(schema, ids[part], encoded.columns(part)))
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
                 writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
         return ShardOfRows(ids, encoded)
-
-    def blocks(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
-        """Cut rows, in order, where padded to the longest they would pass the token budget."""
-        start, longest = 0, 0
-        for row, length in enumerate(lengths.tolist()):
-            longest = max(longest, length)
-            if row > start and longest * (row + 1 - start) > self.batch_tokens:
-                yield np.arange(start, row)
-                start, longest = row, length
-        if start < len(lengths):
-            yield np.arange(start, len(lengths))
 
     def ask(self, rows: ShardOfRows, some: np.ndarray, groups: Sequence[Answers]) -> dict[Signal, np.ndarray]:
         """Run the teacher once on some rows; return each signal's numbers, packed."""
@@ -203,6 +195,18 @@ class KnownAnswers:
         return Kept(numbers, scales[0] if scales else NOTHING.scales), Status(status[row].as_py())
 
 
+def blocks(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Cut rows, in order, where padded to the longest they would pass a budget of tokens."""
+    start, longest = 0, 0
+    for row, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if row > start and longest * (row + 1 - start) > budget:
+            yield np.arange(start, row)
+            start, longest = row, length
+    if start < len(lengths):
+        yield np.arange(start, len(lengths))
+
+
 def write_block(
     writer: ShardWriter,
     answers: Answers,
@@ -216,7 +220,7 @@ def write_block(
 
     A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
     """
-    lengths = rows.encoded.lengths_at(answers.family.at)[block]
+    lengths = rows.encoded.lengths.at(answers.family.at)[block]
     parts: list[Kept] = []
     status: list[Status] = []
     start = 0

@@ -14,6 +14,7 @@ from schemas.checkpoint import Checkpoint
 from schemas.digest import identity
 from schemas.errors import ModelError
 from schemas.example import KEPT, RANDOM, Change, Example
+from schemas.lengths import Lengths
 from schemas.positions import positions_of
 from schemas.task import Kind
 from schemas.tokens import FIRST_PIECES, NO_ID
@@ -40,15 +41,9 @@ class Encoded:
         return sum(self.was_cut)
 
     @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each row."""
-        return np.array([len(ids) for ids in self.input_ids], np.int64)
-
-    def lengths_at(self, at: str) -> np.ndarray:
-        """Return how many tokens of each row a family counts that has numbers there."""
-        if at != "masked":
-            return self.lengths
-        return np.array([len(places) for places in self.masked_positions], np.int64)
+    def lengths(self) -> Lengths:
+        """How many ids and masks each row has; rows encoded as bare texts have no masks."""
+        return Lengths.of(self.input_ids, self.masked_positions or [()] * len(self.input_ids))
 
     def append(self, input_ids: list[int], segments: list[int]) -> None:
         """Add a row of which nothing is masked, and whose words do not count."""

@@ -18,6 +18,7 @@ from schemas.cache import Cache
 from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example, Label
 from schemas.group import Group
+from schemas.lengths import Lengths
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.rows import examples as examples_of
@@ -105,11 +106,10 @@ class TrainingRows:
         """Tokens of each row."""
         return np.diff(self.ends)
 
-    def lengths_at(self, at: str) -> np.ndarray:
-        """Return how many tokens of each row a family counts that has numbers there."""
-        if at != "masked":
-            return self.lengths
-        return np.zeros_like(self.lengths) if self.masked is None else np.diff(self.masked.ends)
+    @property
+    def all_lengths(self) -> Lengths:
+        """Tokens of each row, and how many of them are masked."""
+        return Lengths(self.lengths, np.zeros_like(self.lengths) if self.masked is None else np.diff(self.masked.ends))
 
     @property
     def is_original(self) -> np.ndarray:

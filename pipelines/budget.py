@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from distill.tokens import Encoded
 from pipelines.progress import size
+from pipelines.volume import Volume
 from schemas.answers import Answers
 from schemas.codec import Codec
 from schemas.configuration import Teaching
@@ -14,26 +14,25 @@ from schemas.signal import Family
 LADDER = (Codec.F16, Codec.INT8)
 
 
-def bytes_of(groups: Sequence[Answers], sample: Encoded, rows: int) -> float:
-    """Return what some groups take for so many rows, of which there is a sample."""
-    found = sum(answers.bytes(sample.lengths_at(answers.family.at)) for answers in groups)
-    return rows * found / max(len(sample.input_ids), 1)
+def bytes_of(groups: Sequence[Answers], volume: Volume) -> float:
+    """Return what some groups take."""
+    return sum(map(volume.bytes, groups))
 
 
-def check_budget(teaching: Teaching, groups: Sequence[Answers], sample: Encoded, rows: int) -> None:
+def check_budget(teaching: Teaching, groups: Sequence[Answers], volume: Volume) -> None:
     """Refuse groups that would take more than the configuration allows."""
-    needed = bytes_of(groups, sample, rows)
+    needed = bytes_of(groups, volume)
     if teaching.budget is None or needed <= teaching.budget:
         return
     fitting = [
         f"{setting} ({size(small)})"
         for setting, found in smaller(groups)
-        if (small := bytes_of(found, sample, rows)) <= teaching.budget
+        if (small := bytes_of(found, volume)) <= teaching.budget
     ]
     ways = [*fitting, "train.teacher=live", "lower augment.copies", "or a higher teach.budget"]
     raise ResourceError(
         f"answers of at most {size(teaching.budget)}, as `teach.budget` says",
-        f"about {size(needed)} for {rows:,} rows in {', '.join(answers.name for answers in groups)}",
+        f"about {size(needed)} for {volume.rows:,} rows in {', '.join(answers.name for answers in groups)}",
         f"set {', '.join(ways)}",
     )
 

@@ -2,8 +2,10 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,24 @@ import torch
 from transformers import AutoConfig
 
 from distill.batch import Batch
-from distill.encoder import Encoder, are_of_pieces, load_model
+from distill.encoder import Encoder, accelerator, are_of_pieces, load_model
 from distill.shape import ModelShape
+from distill.teach import ShardTeacher
 from distill.tokens import Encoded, Tokenizer
 from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
-from pipelines.read import first_examples
 from pipelines.run import Run
+from pipelines.volume import LOOKED_AT, rows_of
+from schemas import rows
 from schemas.answers import Answers
+from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
+from schemas.digest import digest
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
+from schemas.lengths import Lengths
+from schemas.manifest import Manifest
 from schemas.signal import Signal
 
 SAMPLE = 64
@@ -42,16 +51,33 @@ class Calibration:
         """What is known of the rows of a corpus, `None` where the data are rows."""
         scan = self.run.scan
         if isinstance(scan, CorpusScan):
-            return corpus_sample(self.configuration, scan, self.run.limit, SAMPLE)
+            return corpus_sample(self.configuration, scan, self.run.limit, LOOKED_AT)
         return None
 
     @cached_property
-    def sample(self) -> list[Example]:
-        """Rows from the head of the data."""
+    def made(self) -> Manifest | None:
+        """The manifest of the rows, copies among them, where they are in the cache."""
+        try:
+            return self.run.rows_manifest()
+        except (ConfigurationError, IntegrityError):
+            return None
+
+    @cached_property
+    def looked_at(self) -> list[Example]:
+        """Rows of which the tokens are counted: of those that were made if they are there, else of those read."""
+        if self.made:
+            return rows_of(Cache(self.configuration.cache_path), self.made)
         if self.corpus:
             return self.corpus.examples
         assert not isinstance(self.run.scan, CorpusScan)
-        return first_examples(self.configuration, self.run.scan, SAMPLE)
+        return list(self.run.scan.sample)
+
+    @cached_property
+    def sample(self) -> list[Example]:
+        """The few of them that models are asked for, short and long ones in the proportion of all."""
+        by_length = sorted(self.looked_at, key=lambda example: example.order)
+        share = len(by_length) / min(SAMPLE, len(by_length))
+        return [by_length[int((i + 0.5) * share)] for i in range(min(SAMPLE, len(by_length)))]
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
@@ -71,9 +97,15 @@ class Calibration:
     def encoder(self) -> Encoder:
         """The teacher as workers load it."""
         if self.configuration.base_teacher is None or self.name != self.configuration.teacher_name:
-            return Encoder.load(self.checkpoint, self.configuration.task)
+            return Encoder.load_accelerated(self.checkpoint, self.configuration.task)
         model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
-        return Encoder(model.eval(), self.kind)
+        return Encoder(model.eval().to(accelerator()), self.kind)
+
+    def encoder_for(self, signals: Collection[Signal]) -> Encoder:
+        """Return the teacher with the head that the signals need beside the task's."""
+        if not are_of_pieces(signals):
+            return self.encoder
+        return Encoder.load_accelerated(self.checkpoint, self.configuration.task, signals)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -91,20 +123,22 @@ class Calibration:
         parts = (self.encoded.input_ids, self.encoded.token_type_ids)
         ids, segments = ([np.array(row) for row in part] for part in parts)
         by_length = np.argsort([len(row) for row in ids], kind="stable")
+        padding, device = self.tokenizer.padding, self.encoder.device
         return [
             Batch.of(
-                rows,
-                [ids[i] for i in rows],
-                [segments[i] for i in rows],
-                padding=self.tokenizer.padding,
+                some,
+                [ids[i] for i in some],
+                [segments[i] for i in some],
+                padding=padding,
+                device=device,
                 masked=Words.of(self.encoded.masked_positions, self.encoded.masked_ids),
             )
-            for rows in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
+            for some in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
         ]
 
     @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each row of the sample."""
+    def lengths(self) -> Lengths:
+        """Those of the rows of the sample."""
         return self.encoded.lengths
 
     @property
@@ -114,22 +148,44 @@ class Calibration:
 
     def forward_seconds(self, signals: set[Signal]) -> float:
         """Time the teacher on the sample, after a warm-up; return the seconds a row takes."""
-        encoder = self.encoder
-        if are_of_pieces(signals):
-            encoder = Encoder.load(self.checkpoint, self.configuration.task, signals)
+        encoder = self.encoder_for(signals)
         with torch.inference_mode():
             encoder.read(self.batches[0], signals)
-            seconds, _ = timed(lambda: [encoder.read(batch, signals) for batch in self.batches])
+            seconds, _ = timed(lambda: [answered(encoder.read(batch, signals)) for batch in self.batches])
         return seconds / len(self.sample)
+
+    def teaching_seconds(self, groups: Sequence[Answers], identity: dict[str, Any]) -> float:
+        """Teach the sample as a shard in a folder of its own, after a warm-up; return the seconds a token takes."""
+        masked = any(example.masks for example in self.sample)
+        budget = ROWS_PER_BATCH * int(np.ceil(self.lengths.tokens.mean()))
+        with TemporaryDirectory() as folder:
+            cache = Cache(Path(folder))
+            signals = {signal for answers in groups for signal in answers.asked}
+            encoder = self.encoder_for(signals)
+            teacher = ShardTeacher(cache, encoder, self.tokenizer, tuple(groups), identity, budget, masked)
+            label_type = self.configuration.task.label_type
+            with cache.group(rows.NAME).writer(0, rows.schema(label_type)) as writer:
+                writer.write(rows.to_batch(self.sample, label_type))
+                side = writer.commit(settings=digest("sample"), input=digest("sample"), accounting={})
+            with torch.inference_mode():
+                encoder.read(self.batches[0], signals)
+            seconds, _ = timed(lambda: teacher.teach(side))
+        return seconds / float(self.lengths.tokens.sum())
 
     def reading_seconds(self, groups: Sequence[Answers]) -> float:
         """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""
         seconds = 0.0
         for answers in groups:
-            sizes = answers.size(self.encoded.lengths_at(answers.family.at))
+            sizes = answers.size(self.lengths.at(answers.family.at))
             numbers = np.zeros(int(sizes.sum()) * len(answers.asked), answers.codec.dtype)
             seconds += min(timed(lambda numbers=numbers: torch.from_numpy(numbers.copy()).float())[0] for _ in range(2))
         return seconds / len(self.sample)
+
+
+def answered(answers: Mapping[Signal, Any]) -> None:
+    """Wait for what a model says: a device works on while nobody looks at its numbers."""
+    for values in answers.values():
+        values.flatten()[:1].cpu()
 
 
 def peak_bytes() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import torch
 
 from distill.configured import recipe_of
@@ -22,25 +23,24 @@ from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
 from pipelines.progress import size
 from pipelines.run import Run
+from pipelines.volume import Volume, lengths_of, volume_of
 from schemas import rows, tokens
 from schemas.answers import Answers
-from schemas.cache import Cache
+from schemas.cache import Cache, default_shards
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.example import Example
 from schemas.signal import Signal, answer_of, hidden
 from schemas.store import existing_parent
+from schemas.task import Task
 
 if TYPE_CHECKING:
     from augment.candidates import Positions
     from augment.strategy import Grown, Strategy
 
 DONE, TO_DO = "done", "to do"
-BYTES_AROUND_ANSWERS = 24
-"""Id, status and list offset of a row; what stands around a record batch vanishes beside it."""
 BYTES_AROUND_TEXT = 100
 BYTES_PER_CANDIDATE = 14
-BYTES_PER_TOKEN = 5
 BYTES_PER_STORED_CHARACTER = 3.5
 """Of a corpus's store: the text, where its words stand and how many pieces they have."""
 
@@ -58,6 +58,7 @@ class Planner:
         self.workers = run.configuration.workers.count or cores()
         self.kind = run.configuration.task.kind
         self.copies = 0
+        self.copied: list[Example] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
@@ -87,7 +88,7 @@ class Planner:
     def check_budget(self) -> None:
         """Refuse answers that would take more than `teach.budget`; the plan has said how many rows there will be."""
         groups = [each for name in self.calibrations for each in self.groups(name, self.asked(name))]
-        check_budget(self.configuration.teach, groups, self.calibration.encoded, self.grown)
+        check_budget(self.configuration.teach, groups, self.volume)
 
     def asked(self, name: str) -> set[Signal]:
         """Return what a teacher is asked for."""
@@ -123,6 +124,17 @@ class Planner:
     def grown(self) -> int:
         """Rows after augmentation."""
         return self.kept + self.copies
+
+    @cached_property
+    def volume(self) -> Volume:
+        """The rows that the teacher is asked for, those made if they are there; else as the plan of them found."""
+        teaching, calibration = self.configuration.teach, self.calibration
+        if calibration.made:
+            return volume_of(self.cache, calibration.made, calibration.tokenizer, teaching)
+        examples = [*calibration.sample, *self.copied] if self.copied else calibration.looked_at
+        layout = self.cache.layout()
+        shards = layout.shards if layout else self.configuration.shards or default_shards(self.kept)
+        return Volume(self.grown, shards, teaching.batch_tokens, [lengths_of(examples, calibration.tokenizer)])
 
     # Stages
 
@@ -173,7 +185,9 @@ class Planner:
             list(strategy.grow(sample[:4], strategy.propose(sample[:4])))
             spent, (positions, grown) = timed(partial(propose_and_grow, strategy, sample))
             seconds += spent
-            self.copies += round(sum(len(copies) for copies, _ in grown) * share)
+            copied = copies_of(grown, sample, self.configuration.task)
+            self.copied += copied
+            self.copies += round(len(copied) * share)
             words += sum(map(len, positions)) * share
         space = self.grown * (text + BYTES_AROUND_TEXT)
         space += words * self.configuration.augment.candidates * BYTES_PER_CANDIDATE
@@ -199,30 +213,31 @@ class Planner:
             looked_at = len(calibration.sample)
             done = "cut at" if self.configuration.teach.longer == "cut" else "left without an answer, over"
             self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
-        pieces = self.grown * calibration.lengths.mean()
-        space = pieces * BYTES_PER_TOKEN
+        pieces, own = self.volume.tokens, self.calibration.checkpoint.tokenizer_fingerprint
+        # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
+        shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
+        space = 0.0 if shared else self.volume.token_bytes
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
-        space += bytes_of(left, calibration.encoded, self.grown)
+        space += bytes_of(left, self.volume)
         if not groups:
             self.say_why_live(name)
             done = self.rows_state() == DONE and self.has_tokens()
             work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
             return Line(stage, work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
-        names = ", ".join(answers.name for answers in groups)
+        names = ", ".join(f"{answers.name} ({size(self.volume.bytes(answers))})" for answers in groups)
         work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
         if not left:
             return Line(stage, work, 0.0, 0.0, DONE)
-        row = calibration.forward_seconds(signals)
-        self.say_when_it_pays(name, groups, row)
-        seconds = row * self.grown / self.workers
+        seconds = calibration.teaching_seconds(left, identity) * pieces
+        self.say_when_it_pays(name, groups, calibration.forward_seconds(signals), seconds)
         begun = any(self.cache.group(answers.name).path.exists() for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
-        return Line(stage, work, space, seconds, state)
+        return Line(stage, work, space, seconds / self.workers, state)
 
     def groups(self, name: str, signals: Collection[Signal]) -> list[Answers]:
         """Return the groups that would hold what a teacher says."""
         calibration = self.calibrations[name]
-        checkpoint, shape, lengths = calibration.checkpoint, calibration.shape, calibration.lengths
+        checkpoint, shape, lengths = calibration.checkpoint, calibration.shape, self.volume.lengths.tokens
         keeping = keeping_of(self.configuration.teach, checkpoint, shape, signals, lambda: lengths)
         return wanted_groups(self.cache, name, signals, shape, keeping, self.identity(name))
 
@@ -237,19 +252,22 @@ class Planner:
     def say_why_live(self, name: str) -> None:
         """Say what a cache of the answers would take."""
         groups = self.groups(name, self.recipe.signals_of(name))
-        bytes = bytes_of(groups, self.calibrations[name].encoded, self.grown)
+        space = size(bytes_of(groups, self.volume))
         self.warnings.append(
-            f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
+            f"the teacher is live: its answers would take {space} of disk; train.teacher=cached keeps them"
         )
 
-    def say_when_it_pays(self, name: str, groups: list[Answers], asking: float) -> None:
-        """Say after how many students a cache has cost less than a teacher in the loop."""
+    def say_when_it_pays(self, name: str, groups: list[Answers], asking: float, cost: float) -> None:
+        """Say after how many students a cache has cost less than a teacher in the loop.
+
+        `asking` is seconds a row, `cost` the seconds that teaching takes.
+        """
         settings = self.configuration.train
         steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
         asks = [any(column.teacher == name for column in stage.columns) for stage in self.recipe.stages]
         seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
         reading = self.calibrations[name].reading_seconds(groups)
-        saved, cost = seen * (asking - reading), self.grown * (asking + reading)
+        saved = seen * (asking - reading)
         if saved <= 0:
             self.warnings.append(
                 "reading these answers takes longer than asking this teacher, so a cache never pays: set "
@@ -285,6 +303,13 @@ def propose_and_grow(strategy: "Strategy", sample: Sequence[Example]) -> "tuple[
     """Return what a strategy proposes for rows, and their copies."""
     positions = strategy.propose(sample)
     return positions, list(strategy.grow(sample, positions))
+
+
+def copies_of(grown: "Sequence[Grown]", sample: Sequence[Example], task: Task) -> list[Example]:
+    """Return the copies that were grown from some rows."""
+    read = pa.Table.from_batches([rows.to_batch(sample, task.label_type)])
+    copies = pa.Table.from_batches([copies for copies, _ in grown], rows.COPIES)
+    return list(rows.examples(rows.complete(copies, read)))
 
 
 def cores() -> int:

@@ -18,6 +18,7 @@ from schemas.cache import Cache
 from schemas.errors import IntegrityError, NewerFormatError
 from schemas.example import MASKING, Example, copy_id
 from schemas.group import Group
+from schemas.lengths import Lengths
 from schemas.manifest import Manifest, SideFile
 
 if TYPE_CHECKING:
@@ -167,11 +168,10 @@ def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader |
         return None
     try:
         encoded = beside.manifest()
-        family = Answers.of(manifest.settings).family
-        counted = "masked_positions" if family.at == "masked" else "input_ids"
-        columns = [beside.read_shard(side).column(counted).combine_chunks() for side in encoded.shards]
+        lengths = [Lengths.of_table(beside.read_shard(side)) for side in encoded.shards]
     except IntegrityError:
         return None
     if encoded.ids != manifest.ids:
         return None
-    return PackedReader(group, np.concatenate([each.value_lengths().to_numpy() for each in columns]).astype(np.int64))
+    at = Answers.of(manifest.settings).family.at
+    return PackedReader(group, np.concatenate([each.at(at) for each in lengths]))

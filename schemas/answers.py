@@ -126,7 +126,7 @@ class Answers:
         return counts.get(self.family.at, np.zeros_like(lengths))
 
     def bytes(self, lengths: np.ndarray) -> float:
-        """Return the bytes that rows of so many tokens take, all in all."""
+        """Return the bytes that rows of so many tokens take, without what stands around record batches."""
         layers = len(self.asked)
         scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
         return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))

@@ -14,7 +14,7 @@ from distill.arm_result import save_model
 from distill.encoder import Encoder
 from distill.needs import open_readers
 from distill.order import Order
-from distill.recipe import Recipe, load_recipe
+from distill.recipe import Recipe, load_recipe, recipe_names
 from distill.shape import ModelShape
 from distill.student import make_student
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
@@ -168,7 +168,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_rows(tmp_path, teacher
         trainer.run()
 
 
-@pytest.mark.parametrize("name", ["finetune", "hinton", "tinybert"])
+@pytest.mark.parametrize("name", recipe_names())
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_recipe_trains(tmp_path, teacher_folder, name, precision):
     bench = Bench(tmp_path, teacher_folder)

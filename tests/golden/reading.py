@@ -35,7 +35,7 @@ def answers(cache: Cache, group: Group) -> dict[str, np.ndarray]:
     (tokens,) = (each.name for each in cache.groups() if each.name.startswith("tokens."))
     loaded = TrainingRows.of(cache, tokens, 0, TASK)
     family = Answers.of(group.manifest().settings).family
-    reader = PackedReader(group, loaded.lengths_at(family.at))
+    reader = PackedReader(group, loaded.all_lengths.at(family.at))
     kept = reader.kept()
     chosen = np.array([start + int(np.argmax(kept[start:])) for start in reader.starts[:-1]])
     signals = reader.answers.signals
