@@ -1,4 +1,4 @@
-"""Encoders: any BERT-like classifier of rows or of tokens, teacher or student, read by the same signals."""
+"""Encoders: any BERT-like model with the head of its task, teacher or student, read by the same signals."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -24,12 +24,12 @@ from schemas.errors import ModelError
 from schemas.signal import Family, Signal
 from schemas.task import Kind, Task, Unit, unit_of
 
-Answers = dict[Signal, Float[Tensor, "..."]]
+Values = dict[Signal, Float[Tensor, "..."]]
 
 
 @dataclass
 class Encoder:
-    """A classifier, the kind of task it is for, and the way signals are read off it."""
+    """A model, the kind of task it is for, and the way signals are read off it."""
 
     model: Any
     kind: Kind
@@ -70,7 +70,7 @@ class Encoder:
         """Where the model lies."""
         return next(self.model.parameters()).device
 
-    def read(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+    def read(self, batch: Batch, signals: Collection[Signal]) -> Values:
         """Run the model once and return the signals, packed.
 
         What a row has once is [rows, width], what a token has [tokens, width], or classes for width, what masked ones
@@ -82,7 +82,7 @@ class Encoder:
             output = self.model(**self.inputs(batch), output_hidden_states=layered)
         if missing := {signal for signal in signals if signal.at == "tokens"} - pairs.keys():
             raise no_scores(self.model, missing)
-        answers: Answers = {}
+        answers: Values = {}
         for signal in frozenset(signals):
             states = output.hidden_states[signal.layer or 0] if layered else torch.empty(0)
             match signal.family:

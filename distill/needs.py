@@ -1,6 +1,7 @@
 """Needs: which groups a cache must have for a recipe, and what is wrong with those that it has."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from distill.keeping import Keeping
@@ -12,7 +13,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.signal import Family, Signal
@@ -66,10 +67,17 @@ def codec_of(family: Family, configured: Codec) -> Codec:
 
 
 def teacher_groups(cache: Cache, teacher: str) -> list[tuple[Manifest, Answers]]:
-    """Return manifest and content of every group of a teacher's answers in a cache."""
-    manifests = [group.manifest() for group in cache.groups()]
-    found = [manifest for manifest in manifests if manifest.settings.get("teacher") == teacher]
-    return [(manifest, Answers.of(manifest.settings)) for manifest in found]
+    """Return manifest and content of every group of a teacher's answers in a cache.
+
+    A family or codec that a later version added is in a group of its own, which nothing here needs.
+    """
+    found: list[tuple[Manifest, Answers]] = []
+    for group in cache.groups():
+        manifest = group.manifest()
+        if manifest.settings.get("teacher") == teacher:
+            with suppress(NewerFormatError):
+                found.append((manifest, Answers.of(manifest.settings)))
+    return found
 
 
 def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: dict[str, Any]) -> list[str]:

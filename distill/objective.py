@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.batch import Batch
-from distill.encoder import Answers, Encoder
+from distill.encoder import Encoder, Values
 from distill.recipe import Label, Recipe, Stage, Term
 from distill.shape import ModelShape
 from schemas.errors import ConfigurationError
@@ -39,7 +39,7 @@ class Objective(nn.Module):
             parts[term.name] = value.detach()
         return total, parts
 
-    def projected(self, term: Term, batch: Batch, signals: Answers) -> Tensor:
+    def projected(self, term: Term, batch: Batch, signals: Values) -> Tensor:
         """Return the student's side of a term."""
         signal = compared(signals[term.student], term.student, batch)
         if term.project is None:

@@ -39,13 +39,22 @@ def check_budget(teaching: Teaching, groups: Sequence[Answers], volume: Volume) 
 
 def smaller(groups: Sequence[Answers]) -> Iterator[tuple[str, list[Answers]]]:
     """Yield settings and the groups that they would make of these, from the gentlest on."""
-    for codec in LADDER:
-        coded = [each if each.family.exact else replace(each, codec=codec, affine=None) for each in groups]
-        if any(answers.codec is not each.codec for answers, each in zip(groups, coded, strict=True)):
-            yield f"teach.codec={codec.value}", coded
+    widest = max((answers.codec.dtype.itemsize for answers in groups if not answers.family.exact), default=0)
+    for codec in (None, *LADDER):
+        if codec and codec.dtype.itemsize >= widest:
+            continue
+        settings = [f"teach.codec={codec.value}"] if codec else []
+        coded = [recoded(answers, codec) for answers in groups]
+        if codec:
+            yield settings[0], coded
         computed = list(map(without_embedding, coded))
         if computed != coded:
-            yield f"teach.codec={codec.value} teach.embedding=compute", computed
+            yield " ".join([*settings, "teach.embedding=compute"]), computed
+
+
+def recoded(answers: Answers, codec: Codec | None) -> Answers:
+    """Return a group in another codec, if it is not one that is always exact."""
+    return answers if codec is None or answers.family.exact else replace(answers, codec=codec, affine=None)
 
 
 def without_embedding(answers: Answers) -> Answers:

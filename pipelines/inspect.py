@@ -25,12 +25,13 @@ LONGEST = 80
 def show_cache(run: Run, originals: int, page: Path | None) -> None:
     """Print the groups of a cache, and the first originals with their copies, or write these as a page."""
     rows_group(run.configuration)
+    own = {"teacher": run.configuration.teacher_name}
     if page is not None:
         from pipelines.page.page import write_rows
 
         check_page(page)
         with resource_errors(str(page)):
-            write_rows(page, run.configuration, run.known_identity(), originals)
+            write_rows(page, run.configuration, run.known_identity() or own, originals)
         print(page)
         return
     cache = Cache(run.configuration.cache_path)
@@ -43,7 +44,7 @@ def show_cache(run: Run, originals: int, page: Path | None) -> None:
         sizes = (f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes))
         table.add_row(group.name, *sizes, ranges, errors)
     console.print(table)
-    for family in islice(families(cache, None), originals):
+    for family in islice(families(cache, own), originals):
         for member in family:
             console.print(marked(member.example, run.configuration.task), soft_wrap=True)
 

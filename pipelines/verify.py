@@ -81,7 +81,7 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
     except IntegrityError as error:
         findings.problems.append(error.found)
         return
-    expected = expected_ids(run, findings)
+    expected = expected_ids(run)
     for group in cache.groups():
         try:
             manifest = group.manifest()
@@ -108,7 +108,7 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
             yield f"good: {whole}"
 
 
-def expected_ids(run: Run, findings: Findings) -> list[str] | None:
+def expected_ids(run: Run) -> list[str] | None:
     """Return the rows that all groups should have, `None` where nobody can tell."""
     try:
         return rows_group(run.configuration).manifest().ids

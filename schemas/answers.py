@@ -12,7 +12,7 @@ from jaxtyping import Float
 from schemas.affine import Affine
 from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
-from schemas.errors import IntegrityError
+from schemas.errors import NewerFormatError
 from schemas.group import ID
 from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
 
@@ -195,13 +195,13 @@ class Answers:
     def of(cls, settings: dict[str, Any]) -> "Answers":
         """Read what a group holds from its manifest's settings.
 
-        Raises `IntegrityError` for a family or a codec that a later version added.
+        Raises `NewerFormatError` for a family or a codec that a later version added.
         """
         try:
             family, codec = Family(settings["family"]), Codec(settings["codec"])
         except ValueError as error:
             known = f"{', '.join(Family)}, kept as {', '.join(Codec)}"
-            raise IntegrityError(known, str(error), "upgrade offline-distill") from None
+            raise NewerFormatError(known, str(error), "upgrade offline-distill") from None
         return cls(
             teacher=settings["teacher"],
             family=family,

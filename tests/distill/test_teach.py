@@ -197,8 +197,8 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
     assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd, "too_long": 0}
     assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0, "too_long": 0}
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
-    assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
-    assert cached.kept([logits()]).all()
+    assert cached.kept([logits(), hidden(1)], 40).sum() == 40 - odd
+    assert cached.kept([logits()], 40).all()
 
 
 @pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3), (Codec.INT8, 5e-2)])
@@ -303,7 +303,7 @@ def test_rows_that_are_too_long_can_be_left_without_an_answer(cache, checkpoint)
     assert all(work.asked == work.copied == 0 for work in again)
     loaded = TrainingRows.of(cache, tokens_group.name, tokenizer.padding, TASK)
     cached = CachedTeacher(open_readers(cache, TEACHER, SIGNALS, loaded, Codec.F32, identity))
-    assert cached.kept(SIGNALS).sum() == 40 - cut
+    assert cached.kept(SIGNALS, 40).sum() == 40 - cut
 
 
 def test_the_statistics_say_what_was_kept(cache, checkpoint):

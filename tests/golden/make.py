@@ -31,8 +31,9 @@ from schemas.codec import Codec
 from schemas.configuration import Teaching
 from schemas.digest import digest
 from schemas.example import Change, Example
+from schemas.lengths import Lengths
 from schemas.manifest import FORMAT
-from schemas.signal import Family
+from schemas.signal import RELATIONS, Family
 from schemas.task import Task
 
 SHARDS = 2
@@ -74,9 +75,10 @@ def groups() -> list[Answers]:
     few = [
         Answers("teacher", Family.LOGITS, (), 2, Codec.F32),
         Answers("teacher", Family.POOLED, (), WIDTH, Codec.F32),
+        Answers("teacher", Family.FIRST, LAYERS, WIDTH, Codec.F32),
         Answers("teacher", Family.MEAN, LAYERS, WIDTH, Codec.F32),
         Answers("teacher", Family.EMBEDDING, (0,), WIDTH, Codec.F32),
-        Answers("teacher", Family.QUERY_RELATION, (2,), 4, Codec.INT8),
+        *(Answers("teacher", family, (2,), 4, Codec.INT8) for family in RELATIONS),
         Answers("teacher", Family.ATTENTION_INPUT, LAYERS, WIDTH, Codec.INT8),
     ]
     hidden = [Answers("teacher", Family.HIDDEN, (0, *LAYERS), WIDTH, codec) for codec in Codec]
@@ -117,21 +119,22 @@ def write_answers(cache: Cache, model: Path) -> None:
         cache.group(answers.name).publish_manifest(settings_of(answers, identity), SHARDS)
 
 
-def write_masked_logits(cache: Cache) -> None:
-    """Write made-up logits at masks: a classifier has none."""
+def write_made_up(cache: Cache) -> None:
+    """Write made-up logits at tokens and at masks: a classifier of rows has neither."""
     (beside,) = (group for group in cache.groups() if group.name.startswith("tokens."))
-    answers = Answers("teacher", Family.MASKED_LOGITS, (), 2 * TOP + 1, Codec.F32)
-    group = cache.group(answers.name)
-    for side in beside.manifest().shards:
-        table = beside.read_shard(side)
-        lengths = [len(places) for places in table["masked_positions"].to_pylist()]
-        numbers = [np.arange(length * answers.width, dtype=np.float32) / 4 for length in lengths]
-        kept = [answers.keep([each], length)[0] for each, length in zip(numbers, lengths, strict=True)]
-        with group.writer(side.shard, answers.schema) as writer:
-            writer.write(answers.to_batch(table["id"].to_numpy(), [Status.KEPT] * len(kept), kept))
-            writer.commit(settings=digest("golden"), input=side.ids, accounting={"rows": len(kept)})
-    identity = {"tokenizer": beside.name.split(".")[1], "max_length": int(beside.name.split(".")[2])}
-    group.publish_manifest(settings_of(answers, identity), SHARDS)
+    _, tokenizer, longest = beside.name.split(".")
+    for family, width in ((Family.TOKEN_LOGITS, 3), (Family.MASKED_LOGITS, 2 * TOP + 1)):
+        answers = Answers("teacher", family, (), width, Codec.F32)
+        group = cache.group(answers.name)
+        for side in beside.manifest().shards:
+            table = beside.read_shard(side)
+            lengths = Lengths.of_table(table).at(family.at).tolist()
+            numbers = [np.arange(length * width, dtype=np.float32) / 4 for length in lengths]
+            kept = [answers.keep([each], length)[0] for each, length in zip(numbers, lengths, strict=True)]
+            with group.writer(side.shard, answers.schema) as writer:
+                writer.write(answers.to_batch(table["id"].to_numpy(), [Status.KEPT] * len(kept), kept))
+                writer.commit(settings=digest("golden"), input=side.ids, accounting={"rows": len(kept)})
+        group.publish_manifest(settings_of(answers, {"tokenizer": tokenizer, "max_length": int(longest)}), SHARDS)
 
 
 def main() -> None:
@@ -150,7 +153,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as model:
         write_answers(cache, save(BertForSequenceClassification(shape), Path(model)))
-    write_masked_logits(cache)
+    write_made_up(cache)
     expected = {group.name: read(cache, group) for group in cache.groups()}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
 
