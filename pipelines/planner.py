@@ -221,7 +221,7 @@ class Planner:
         self.say_when_it_pays(groups, self.calibration.forward_seconds(signals), seconds)
         begun = any(self.cache.group(answers.name).path.exists() for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
-        return Line("teach", work, space, seconds / self.workers, state)
+        return Line("teach", work, space, seconds / self.workers + self.calibration.loading_seconds, state)
 
     def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
         """Return the groups that would hold what the teacher says."""
