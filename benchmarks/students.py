@@ -78,7 +78,7 @@ class Lesson:
 
 def offline_vs_live(bench: Bench) -> dict[str, float]:
     """Return, by signals and students, the time of training with a live teacher by that of teaching and training."""
-    bench.write_rows(48 if bench.quick else 480)
+    bench.write_rows(48 if bench.quick else 192)
     return {name: value for signals in RECIPES for name, value in compare(bench, signals).items()}
 
 
@@ -86,7 +86,7 @@ def compare(bench: Bench, signals: str) -> dict[str, float]:
     """Measure a recipe, a few rounds in turn; print where a cache does not pay."""
     lesson = Lesson(bench, *RECIPES[signals])
     rounds = []
-    for _ in range(2 if bench.quick else 4):
+    for _ in range(2 if bench.quick else 3):
         lesson.forget()
         works = (lesson.teach, lesson.train_cached, lesson.train_live)
         rounds.append([seconds(work)[0] for work in works])

@@ -15,13 +15,13 @@ from transformers import AutoConfig
 from distill.batch import Batch
 from distill.encoder import Encoder, accelerator, are_of_pieces, load_model
 from distill.shape import ModelShape
-from distill.teach import ShardTeacher
+from distill.teach import ShardTeacher, blocks
 from distill.tokens import Encoded, Tokenizer
 from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
 from pipelines.run import Run
-from pipelines.volume import LOOKED_AT, rows_of
+from pipelines.volume import LOOKED_AT, lengths_of, rows_of
 from schemas import rows
 from schemas.answers import Answers
 from schemas.cache import Cache
@@ -94,6 +94,11 @@ class Calibration:
         )
 
     @cached_property
+    def loading_seconds(self) -> float:
+        """What a worker spends on loading a model, and so before its first row."""
+        return timed(lambda: load_model(self.checkpoint, self.kind))[0]
+
+    @cached_property
     def encoder(self) -> Encoder:
         """The teacher as workers load it."""
         if self.configuration.base_teacher is None or self.name != self.configuration.teacher_name:
@@ -142,6 +147,15 @@ class Calibration:
         return self.encoded.lengths
 
     @property
+    def middling(self) -> tuple[list[Example], int]:
+        """A batch of rows of middling length, as workers will cut it, and its tokens."""
+        by_length = sorted(self.looked_at, key=lambda example: example.order)
+        lengths = lengths_of(by_length, self.tokenizer).tokens
+        cut = list(blocks(lengths, self.configuration.teach.batch_tokens))
+        middle = cut[(len(cut) - 1) // 2]
+        return [by_length[row] for row in middle], int(lengths[middle].sum())
+
+    @property
     def text_bytes(self) -> float:
         """Bytes of a row's texts."""
         return sum(len(text.encode()) for example in self.sample for text in example.texts) / len(self.sample)
@@ -155,9 +169,13 @@ class Calibration:
         return seconds / len(self.sample)
 
     def teaching_seconds(self, groups: Sequence[Answers], identity: dict[str, Any]) -> float:
-        """Teach the sample as a shard in a folder of its own, after a warm-up; return the seconds a token takes."""
-        masked = any(example.masks for example in self.sample)
-        budget = ROWS_PER_BATCH * int(np.ceil(self.lengths.tokens.mean()))
+        """Teach a batch of rows of middling length in a folder of its own, after a warm-up; return seconds a token.
+
+        It is as large as workers will ask for: larger ones are slower where a processor's cache does not hold them.
+        """
+        some, count = self.middling
+        masked = any(example.masks for example in some)
+        budget = self.configuration.teach.batch_tokens
         with TemporaryDirectory() as folder:
             cache = Cache(Path(folder))
             signals = {signal for answers in groups for signal in answers.asked}
@@ -165,12 +183,12 @@ class Calibration:
             teacher = ShardTeacher(cache, encoder, self.tokenizer, tuple(groups), identity, budget, masked)
             label_type = self.configuration.task.label_type
             with cache.group(rows.NAME).writer(0, rows.schema(label_type)) as writer:
-                writer.write(rows.to_batch(self.sample, label_type))
+                writer.write(rows.to_batch(some, label_type))
                 side = writer.commit(settings=digest("sample"), input=digest("sample"), accounting={})
             with torch.inference_mode():
                 encoder.read(self.batches[0], signals)
             seconds, _ = timed(lambda: teacher.teach(side))
-        return seconds / float(self.lengths.tokens.sum())
+        return seconds / count
 
     def reading_seconds(self, groups: Sequence[Answers]) -> float:
         """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""

@@ -232,7 +232,7 @@ class Planner:
         self.say_when_it_pays(name, groups, calibration.forward_seconds(signals), seconds)
         begun = any(self.cache.group(answers.name).path.exists() for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
-        return Line(stage, work, space, seconds / self.workers, state)
+        return Line(stage, work, space, seconds / self.workers + calibration.loading_seconds, state)
 
     def groups(self, name: str, signals: Collection[Signal]) -> list[Answers]:
         """Return the groups that would hold what a teacher says."""
