@@ -82,7 +82,7 @@ class Planner:
         except ResourceError as error:
             self.warnings.append(f"{error.found}, and `teach.budget` allows less: {error.remedy}")
         workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
-        self.notes.append(f"memory: about {size(peak_bytes())} a worker at most, {workers}")
+        self.notes.append(f"memory: about {size(peak_bytes())} a worker, {workers}")
         return Plan(accounting, lines, self.notes, self.warnings)
 
     def check_budget(self) -> None:
