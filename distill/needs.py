@@ -8,12 +8,12 @@ from distill.keeping import Keeping
 from distill.packed import PackedReader
 from distill.shape import ModelShape
 from distill.training_rows import TrainingRows
-from schemas.answers import Answers
+from schemas.answers import Answers, failures
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
-from schemas.errors import IntegrityError, NewerFormatError
+from schemas.errors import IntegrityError, NewerFormatError, QualityError
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.signal import Family, Signal
@@ -85,6 +85,21 @@ def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: di
     wanted = {**identity, "codec": codec_of(answers.family, codec).value}
     found = manifest.settings
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
+
+
+def check_failed(manifest: Manifest, teaching: Teaching) -> None:
+    """Refuse a group in which more rows than allowed have no usable answer."""
+    failed = failures(manifest.accounting)
+    if failed <= teaching.max_failed * manifest.rows:
+        return
+    counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
+    said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
+    raise QualityError(
+        f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
+        f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
+        "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
+        "teach.max_failed to train without those rows",
+    )
 
 
 def open_readers(

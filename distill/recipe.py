@@ -183,6 +183,10 @@ def load_recipe(
     except (TypeError, ValueError, AttributeError) as error:
         found = f"train.dials: {dials}: {error}"
         raise ConfigurationError(f"dials that `{name}` can use", found, "correct `train.dials`") from error
+    if empty := [stage.name for stage in recipe.stages if not stage.terms] or ([] if recipe.stages else ["no stage"]):
+        raise ConfigurationError(
+            "stages, each with a term to learn by", f"train.recipe: `{name}`: {empty[0]}", "correct the recipe"
+        )
     check_columns(name, recipe.columns, {TEACHER: teacher, **others})
     recipe.digest = digest([name, dials, file_digest(Path(inspect.getfile(module)))])
     return recipe

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from distill.encoder import Encoder
-from distill.needs import identity_of, open_readers
+from distill.needs import check_failed, identity_of, open_readers
 from distill.shape import ModelShape
 from distill.student import vocabulary_of
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
@@ -50,11 +50,13 @@ class Teachers:
 
     def cached(self, columns: Collection[Column], cache: Cache, rows: TrainingRows) -> dict[str, Teacher]:
         """Return the teachers as a cache holds what they said of its rows, as the run's own read them."""
-        codec = self.configuration.teach.codec
-        return {
-            name: CachedTeacher(open_readers(cache, name, signals, rows, codec, self.identities[name]))
-            for name, signals in by_teacher(columns).items()
-        }
+        teaching, found = self.configuration.teach, dict[str, Teacher]()
+        for name, signals in by_teacher(columns).items():
+            readers = open_readers(cache, name, signals, rows, teaching.codec, self.identities[name])
+            for reader in readers:
+                check_failed(reader.manifest, teaching)
+            found[name] = CachedTeacher(readers)
+        return found
 
     def live(self, columns: Collection[Column], cache: Cache, students: Checkpoint) -> dict[str, Teacher]:
         """Return the teachers themselves; one whose pieces are not the students' reads the rows in its own."""

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipelines.families import families
@@ -36,7 +36,8 @@ def show_cache(run: Run, originals: int, page: Path | None) -> None:
         return
     cache = Cache(run.configuration.cache_path)
     console = Terminal()
-    table = Table("group", "rows", "shards", "size", "smallest to largest", "codec's error", title=str(cache.path))
+    name = Column("group", overflow="fold")
+    table = Table(name, "rows", "shards", "size", "smallest to largest", "codec's error", title=str(cache.path))
     for group in cache.groups():
         manifest = group.manifest()
         ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())

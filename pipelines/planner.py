@@ -131,10 +131,11 @@ class Planner:
         teaching, calibration = self.configuration.teach, self.calibration
         if calibration.made:
             return volume_of(self.cache, calibration.made, calibration.tokenizer, teaching)
+        pieces = len(calibration.tokenizer.backend)
         examples = [*calibration.sample, *self.copied] if self.copied else calibration.looked_at
         layout = self.cache.layout()
         shards = layout.shards if layout else self.configuration.shards or default_shards(self.kept)
-        return Volume(self.grown, shards, teaching.batch_tokens, [lengths_of(examples, calibration.tokenizer)])
+        return Volume(self.grown, shards, teaching.batch_tokens, [lengths_of(examples, calibration.tokenizer)], pieces)
 
     # Stages
 
@@ -268,16 +269,17 @@ class Planner:
         seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
         reading = self.calibrations[name].reading_seconds(groups)
         saved = seen * (asking - reading)
+        whose = "the teacher's" if len(self.calibrations) == 1 else f"{name}'s"
         if saved <= 0:
             self.warnings.append(
-                "reading these answers takes longer than asking this teacher, so a cache never pays: set "
+                f"reading {whose} answers takes longer than asking, so a cache never pays: set "
                 "train.teacher=live, or keep less (teach.codec=int8, a recipe of fewer signals)"
             )
             return
         students = math.ceil(cost / saved)
         passes = f"{seen / self.grown:.1f} passes over the rows a student"
         first = "the first student on" if students == 1 else f"student {students} on"
-        self.notes.append(f"the cache pays from {first}: the teacher is asked once a row, not for {passes}")
+        self.notes.append(f"a cache of {whose} answers pays from {first}: it is asked once a row, not for {passes}")
 
     def training(self) -> Line:
         """Take a step for three forward passes of a student, and a student for its share of the teacher's depth.

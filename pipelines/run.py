@@ -249,6 +249,18 @@ class Run:
         settings = self.configuration
         return identity_of(Checkpoint.find(str(folder)), settings.teach, settings.workers.threads)
 
+    def known_fingerprints(self) -> dict[str, str]:
+        """Return the fingerprints of the teachers that are here, by name."""
+        from schemas.checkpoint import Checkpoint
+
+        found, own = {}, self.known_identity()
+        if own is not None:
+            found[self.configuration.teacher_name] = own["fingerprint"]
+        for name in self.configuration.other_teachers:
+            if (folder := Path(self.configuration.model_of(name))).joinpath("config.json").exists():
+                found[name] = Checkpoint.find(str(folder)).fingerprint
+        return found
+
     def engine(self) -> "Engine":
         """Return the engine with the configured workers and the options after `--`."""
         from pipelines.engine import Engine

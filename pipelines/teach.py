@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from distill.encoder import Encoder
 from distill.keeping import keeping_of
-from distill.needs import wanted_groups
+from distill.needs import check_failed, wanted_groups
 from distill.prepare import prepared
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
 from distill.teachers import Teachers, by_teacher
@@ -21,11 +21,10 @@ from pipelines.engine import Engine, ShardFunction, new_run
 from pipelines.progress import Progress
 from pipelines.volume import Volume, volume_of
 from schemas import tokens
-from schemas.answers import Answers, failures
+from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration, Teaching
-from schemas.errors import QualityError
 from schemas.group import Group
 from schemas.manifest import Manifest, SideFile
 from schemas.rows import NAME as ROWS
@@ -100,19 +99,10 @@ class TeachStage:
 
     def publish(self, shards: int) -> None:
         """Write the manifests; raises `QualityError` where more rows than allowed have no usable answer."""
-        kept = [group.publish_manifest(settings, shards) for group, settings in self.written]
-        teaching = self.teaching
-        for manifest in kept:
-            failed = failures(manifest.accounting)
-            if failed > teaching.max_failed * manifest.rows:
-                counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
-                said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
-                raise QualityError(
-                    f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
-                    f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
-                    "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
-                    "teach.max_failed to train without those rows",
-                )
+        for group, settings in self.written:
+            group.publish_manifest(settings, shards)
+        for answers in self.groups:
+            check_failed(Cache(self.cache).group(answers.name).manifest(), self.teaching)
 
 
 def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: TeachStage) -> None:
@@ -134,47 +124,90 @@ def teach(
     """
     cache = Cache(configuration.cache_path)
     rows = cache.group(ROWS).manifest()
-    tokenizer = Tokenizer.load(teachers.own, configuration.teach.max_length)
-    volume = functools.cache(lambda: volume_of(cache, rows, tokenizer, configuration.teach))
+    volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
     masked = any(is_masked(cache.group(ROWS).read_shard(side)) for side in rows.shards)
     # The run's own teacher gives the rows their token ids even where nothing is asked of it.
-    asked = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
-    stages = [stage_of(configuration, teachers, name, signals, volume, masked) for name, signals in asked.items()]
+    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    wanted = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
+    stages = [stage_of(configuration, teachers, name, groups, masked) for name, groups in wanted.items()]
     if configuration.teach.budget is not None and any(stage.left(rows) for stage in stages):
         check_budget(configuration.teach, [answers for stage in stages for answers in stage.groups], volume())
     work = Counter[str]()
     for stage in stages:
-        if left := stage.left(rows):
+        if stage.left(rows):
             check(stage.name)
-            stage = stage.prepared(rows)
-            wire = functools.partial(teach_shards, shards=left, stage=stage)
-            for entry in engine.run(wire, stage.log, Progress("teach", len(left), "shards")):
-                work.update(asked=entry["asked"], copied=entry["copied"])
-        stage.publish(len(rows.shards))
+        work += give(stage, rows, engine)
     return {key: work[key] for key in ("asked", "copied")}
 
 
-def stage_of(
+def names_written(configuration: Configuration, teachers: Teachers, columns: Collection[Column]) -> set[str]:
+    """Return the names of the groups that `teach` would write."""
+    cache = Cache(configuration.cache_path)
+    rows = cache.group(ROWS).manifest()
+    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
+    groups = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
+    stages = [stage_of(configuration, teachers, name, each, masked=False) for name, each in groups.items()]
+    return {group.name for stage in stages for group, _ in stage.written}
+
+
+def teach_again(
+    configuration: Configuration, teachers: Teachers, name: str, groups: tuple[Answers, ...], engine: Engine
+) -> None:
+    """Write what is missing of some groups of a teacher, and their manifests."""
+    group = Cache(configuration.cache_path).group(ROWS)
+    rows = group.manifest()
+    masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
+    give(stage_of(configuration, teachers, name, groups, masked), rows, engine)
+
+
+def give(stage: TeachStage, rows: Manifest, engine: Engine) -> Counter[str]:
+    """Teach the shards that are left and publish all; return how many rows were asked and copied."""
+    work = Counter[str]()
+    stage = stage.prepared(rows)
+    if left := stage.left(rows):
+        wire = functools.partial(teach_shards, shards=left, stage=stage)
+        for entry in engine.run(wire, stage.log, Progress("teach", len(left), "shards")):
+            work.update(asked=entry["asked"], copied=entry["copied"])
+    stage.publish(len(rows.shards))
+    return work
+
+
+def own_volume(configuration: Configuration, teachers: Teachers, rows: Manifest) -> Volume:
+    """Return the volume of the rows as the run's own teacher reads them."""
+    tokenizer = Tokenizer.load(teachers.own, configuration.teach.max_length)
+    return volume_of(Cache(configuration.cache_path), rows, tokenizer, configuration.teach)
+
+
+def groups_of(
     configuration: Configuration,
     teachers: Teachers,
     name: str,
     signals: Collection[Signal],
     volume: Callable[[], Volume],
-    masked: bool,
+) -> tuple[Answers, ...]:
+    """Return the groups that hold the signals of a teacher."""
+    shape, identity = teachers.shapes[name], teachers.identities[name]
+    keeping = keeping_of(
+        configuration.teach, teachers.checkpoints[name], shape, signals, lambda: volume().lengths.tokens
+    )
+    return tuple(wanted_groups(Cache(configuration.cache_path), name, signals, shape, keeping, identity))
+
+
+def stage_of(
+    configuration: Configuration, teachers: Teachers, name: str, groups: tuple[Answers, ...], masked: bool
 ) -> TeachStage:
     """Return what a process needs of one teacher."""
-    cache, checkpoint, teaching = Cache(configuration.cache_path), teachers.checkpoints[name], configuration.teach
-    identity, shape = teachers.identities[name], teachers.shapes[name]
-    keeping = keeping_of(teaching, checkpoint, shape, signals, lambda: volume().lengths.tokens)
+    cache = Cache(configuration.cache_path).path.resolve()
     return TeachStage(
         name=name,
-        cache=cache.path.resolve(),
-        checkpoint=checkpoint.path.resolve(),
+        cache=cache,
+        checkpoint=teachers.checkpoints[name].path.resolve(),
         task=configuration.task,
-        teaching=teaching,
+        teaching=configuration.teach,
         threads=configuration.workers.threads,
-        groups=tuple(wanted_groups(cache, name, signals, shape, keeping, identity)),
-        identity=identity,
+        groups=groups,
+        identity=teachers.identities[name],
         masked=masked,
-        log=WorkLog(cache.path.resolve() / "work" / "teach", new_run()),
+        log=WorkLog(cache / "work" / "teach", new_run()),
     )

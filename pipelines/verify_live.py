@@ -27,18 +27,18 @@ def verify_live(run: Run, count: int) -> Iterator[str]:
         yield from verify_teacher(run, name, count)
 
 
-def verify_teacher(run: Run, name: str, count: int) -> Iterator[str]:
+def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
     """Ask one teacher, known by its name."""
     configuration, cache = run.configuration, Cache(run.configuration.cache_path)
     group, identity, checkpoint = (
         rows_group(configuration),
-        run.teachers.identities[name],
-        run.teachers.checkpoints[name],
+        run.teachers.identities[teacher_name],
+        run.teachers.checkpoints[teacher_name],
     )
     manifest = group.manifest()
     groups = tuple(
         answers
-        for found, answers in teacher_groups(cache, name)
+        for found, answers in teacher_groups(cache, teacher_name)
         if found.ids == manifest.ids and not differences(found, answers, answers.codec, identity)
     )
     signals = [signal for answers in groups for signal in answers.asked]
@@ -64,6 +64,8 @@ def verify_teacher(run: Run, name: str, count: int) -> Iterator[str]:
         name = found.answers.name
         asked[name] += 1
         worst[name] = max(worst.get(name, found), found, key=lambda each: each.excess)
+    if not worst:
+        yield f"live: {teacher_name}: none of the rows that were drawn (seed {seed}) has an answer to compare"
     for name, found in worst.items():
         yield f"live: {name}: {asked[name]} rows (seed {seed}), at most {found.excess:.0%} of what may differ"
     others = [f"{name}: shard {found.shard}: row {found.row}" for name, found in worst.items() if not found.excess <= 1]

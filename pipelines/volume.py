@@ -31,13 +31,15 @@ BYTES_OF_THE_END = 8
 class Volume:
     """So many rows in so many shards, asked for in batches of so many tokens.
 
-    `looked_at` are lengths of rows in the order of a shard: of every shard, or of a sample that stands for all.
+    `vocabulary` is that of the teacher's tokenizer; `looked_at` are lengths of rows in the order of a shard: of every
+    shard, or of a sample that stands for all.
     """
 
     rows: int
     shards: int
     batch_tokens: int
     looked_at: Sequence[Lengths]
+    vocabulary: int = 0
 
     @cached_property
     def lengths(self) -> Lengths:
@@ -67,7 +69,7 @@ class Volume:
         """Bytes of a group's shards."""
         share = self.rows / len(self.lengths.tokens)
         numbers = share * answers.bytes(self.lengths.at(answers.family.at))
-        return numbers + around(answers.schema, self.batches, self.shards)
+        return numbers + answers.weight_bytes(self.vocabulary) + around(answers.schema, self.batches, self.shards)
 
     def of_rows(self, rows: int) -> "Volume":
         """Return the volume of another number of such rows."""
@@ -87,7 +89,8 @@ def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: 
         looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
     else:
         looked_at = [lengths_of(rows_of(cache, manifest), tokenizer)]
-    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at)
+    pieces = len(tokenizer.backend)
+    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces)
 
 
 def rows_of(cache: Cache, manifest: Manifest) -> list[Example]:

@@ -131,6 +131,16 @@ class Answers:
         scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
         return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))
 
+    def weight_bytes(self, vocabulary: int) -> int:
+        """Return about what the teacher's weights beside the shards take: queries and keys, or a row a piece."""
+        match self.family:
+            case Family.ATTENTION_INPUT:
+                return 8 * len(self.layers) * self.width * (self.width + 1)
+            case Family.EMBEDDING:
+                return 4 * vocabulary * self.width
+            case _:
+                return 0
+
     def keep(self, layers: Sequence[Float[np.ndarray, " numbers"]], length: int) -> tuple[Kept, Error]:
         """Turn a row's numbers, layer by layer, into what is kept, and measure what that costs.
 

@@ -31,10 +31,16 @@ class Cache:
         """Return the groups that were committed, in order of name."""
         return [Group(path.parent) for path in sorted(self.path.glob("*/manifest.json"))]
 
+    def folders(self) -> list[Group]:
+        """Return all groups of which something was committed, be it one shard, in order of name."""
+        some = {path.parent for path in self.path.glob("*/[0-9]*.json")}
+        return [Group(path) for path in sorted(some | {group.path for group in self.groups()})]
+
     def layout(self) -> Layout | None:
         """Return the layout if one was chosen."""
         path = self.path / "cache.json"
-        return Layout.read(path, f"delete {self.path} and run `distill augment` again") if path.exists() else None
+        remedy = f"delete {path} and run `distill augment` again: nothing that is there is made anew"
+        return Layout.read(path, remedy) if path.exists() else None
 
     def choose_layout(self, data_set: str, originals: int, shards: int | None) -> Layout:
         """Return the layout, chosen once: `shards` if given, else at least about 256 originals a shard."""

@@ -42,9 +42,11 @@ def a_model(value: str | None) -> str | None:
 
 
 def another_than_the_runs(value: str) -> str:
-    """Refuse the name that the run's own teacher has."""
+    """Refuse the name that the run's own teacher has, and those that other groups of a cache begin with."""
     if value == TEACHER:
         raise ValueError(f"another name than `{TEACHER}`, which is the run's own")
+    if value in ("rows", "candidates", "tokens"):
+        raise ValueError(f"another name than `{value}`, which other groups of a cache have")
     return value
 
 
