@@ -10,13 +10,15 @@ made-up numbers, written through the writer of the package; writing is with a mo
   with all its writing; 1 would be free of cost, 0.9 is wanted.
 - read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in one piece from anywhere in memory
   of the size of the files; 3 or less is wanted.
-- read_vs_datasets: `datasets` in its format of tensors, asked for float16, the rows put end to end by torch.cat, by
-  ours; 5 is wanted. read_vs_datasets_float32: the same without asking, which gives tensors of float32, twice the bytes.
+- read_vs_bare_copies: just the copies that ours makes of the same rows, by ours; 1 would be the limit of the hardware.
+- read_vs_datasets: `datasets` in its format of tensors, the rows put end to end by torch.cat, by ours; 5 is wanted.
+  What it gives is float32, twice the bytes. read_vs_datasets_float16: the same, asked for float16.
   read_vs_datasets_arrow: the rows of its format "arrow", put end to end: rows of this size are one copy each, for it as
   for us, and next to a plain copy of the same bytes nobody can be five times as fast, so nothing is wanted of it.
 - read_vs_parquet: the rows of a Parquet file with a row a row group, put end to end, by ours; 5 is wanted.
-- read_vs_safetensors: slices of a safetensors file as tensors, put end to end by torch.cat, by ours; 2 is wanted.
-  read_vs_safetensors_reused: slices as arrays, copied into buffers that are used again, as ours are.
+- read_vs_safetensors: slices of a safetensors file as arrays, copied into buffers that are used again, as ours are, by
+  ours; 2 is wanted. read_vs_safetensors_torch: slices as tensors, put end to end by torch.cat, which is one copy more
+  than ours: nearly 2 is the most that one copy can gain on two.
 - hash_share: hashing every shard once, by a whole cold epoch of reading in a fresh process (benchmarks/cold_epoch.py);
   0.05 or less is wanted.
 - f16_vs_naive_20, _40, int8_vs_naive_20, _40: all layers in float32, padded to 128, by bytes of our files for rows of
