@@ -5,8 +5,8 @@
 A teacher is fine-tuned once. Its answers are kept in every codec, and a two-layer student learns from each with
 TinyBERT's recipe, once for every seed: the seed decides the order of rows and all else that is drawn, so students of
 one seed differ by the codec alone. Files are TSV with a text and a label. The last line is one JSON object: for each
-codec bytes a row, the codec's error, the metric's mean and standard deviation over seeds, and the mean paired
-difference from f32 with its standard error.
+codec bytes a row, the codec's error, the metric's mean and standard deviation over seeds, the mean paired difference
+from f32 with its standard error, and the mean share of rows of which the student says another thing than f32's.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from schemas.cache import Cache
 from schemas.codec import Codec
@@ -57,7 +59,7 @@ def base(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def measured(settings: dict[str, Any], folder: Path, codec: Codec, seeds: int) -> dict[str, Any]:
     """Keep the teacher's answers in a codec and train a student for every seed."""
     cache = folder / codec.value
-    values = []
+    values, said = [], []
     for seed in range(seeds):
         output = folder / f"{codec.value}-{seed}"
         run = {**settings, "output": str(output), "cache": str(cache), "seed": seed}
@@ -67,25 +69,28 @@ def measured(settings: dict[str, Any], folder: Path, codec: Codec, seeds: int) -
             distill(verb, run, folder / "run.yaml")
         arms = json.loads((output / "report.json").read_text())["arms"]
         values.append(next(arm["value"] for arm in arms if arm["name"] == "distilled"))
+        said.append(np.load(output / "students/distilled/predictions.npy"))
         print(f"{codec.value}, seed {seed}: {values[-1]:.4f}", flush=True)
     manifests = [group.manifest() for group in Cache(cache).groups() if group.name.startswith("teacher.")]
     errors = {manifest.group: error.relative for manifest in manifests for error in manifest.errors.values()}
     size = sum(manifest.bytes for manifest in manifests) / manifests[0].rows
-    return {"values": values, "bytes_per_row": size, "errors": errors}
+    return {"values": values, "said": said, "bytes_per_row": size, "errors": errors}
 
 
 def summary(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return means over seeds, and differences from the exact codec in pairs."""
-    exact = found[REFERENCE.value]["values"]
+    exact, exactly = (found[REFERENCE.value][key] for key in ("values", "said"))
     result = {}
     for codec, facts in found.items():
         differences = [value - other for value, other in zip(facts["values"], exact, strict=True)]
+        others = [np.mean(each != other) for each, other in zip(facts["said"], exactly, strict=True)]
         result[codec] = {
             "bytes_per_row": round(facts["bytes_per_row"]),
             "errors": {group: float(f"{error:.3g}") for group, error in facts["errors"].items()},
             "mean": round(statistics.mean(facts["values"]), 4),
             "deviation": round(statistics.stdev(facts["values"]), 4),
             "difference": round(statistics.mean(differences), 4),
+            "other_verdicts": round(statistics.mean(others), 5),
             "standard_error": round(statistics.stdev(differences) / len(differences) ** 0.5, 4),
         }
     return result
@@ -101,6 +106,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--codecs", default=",".join(Codec), help="f32 among them")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -109,7 +115,10 @@ def main() -> None:
         for verb in ("augment", "teach"):
             distill(verb, first, folder / "run.yaml")
         settings["teacher"] = str(folder / "made" / "teacher")
-        found = {codec.value: measured(settings, folder, codec, arguments.seeds) for codec in Codec}
+        found = {
+            codec.value: measured(settings, folder, codec, arguments.seeds)
+            for codec in map(Codec, arguments.codecs.split(","))
+        }
         print(json.dumps(summary(found)))
 
 

@@ -8,15 +8,26 @@ made-up numbers, written through the writer of the package; writing is with a mo
 
 - write_vs_forward: a bare loop over the same batches that reads the same signals and drops them, by teaching a shard
   with all its writing; 1 would be free of cost, 0.9 is wanted.
-- read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in memory; 3 or less is wanted.
-- read_vs_datasets, read_vs_parquet, read_vs_safetensors: the same rows packed into one buffer from `datasets` in its
-  format "arrow", from Parquet with a row a row group, from slices of a safetensors file, by ours; 5, 5, 2 are wanted.
-  Rows of this size are one copy each, for `datasets` as for us: where that is all, nobody can be five times as fast.
-- read_vs_datasets_torch: the same rows as `datasets` gives tensors, one a row, in float32; nothing is wanted of it.
+- read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes in one piece from anywhere in memory
+  of the size of the files; 3 or less is wanted.
+- read_vs_bare_copies: just the copies that ours makes of the same rows, by ours; 1 would be the limit of the hardware.
+- read_vs_datasets: `datasets` in its format of tensors, the rows put end to end by torch.cat, by ours; 5 is wanted.
+  What it gives is float32, twice the bytes. read_vs_datasets_float16: the same, asked for float16.
+  read_vs_datasets_arrow: the rows of its format "arrow", put end to end: rows of this size are one copy each, for it as
+  for us, and next to a plain copy of the same bytes nobody can be five times as fast, so nothing is wanted of it.
+- read_vs_parquet: the rows of a Parquet file with a row a row group, put end to end, by ours; 5 is wanted.
+- read_vs_safetensors: slices of a safetensors file as arrays, copied into buffers that are used again, as ours are, by
+  ours; 2 is wanted. read_vs_safetensors_torch: slices as tensors, put end to end by torch.cat, which is one copy more
+  than ours: nearly 2 is the most that one copy can gain on two.
 - hash_share: hashing every shard once, by a whole cold epoch of reading in a fresh process (benchmarks/cold_epoch.py);
   0.05 or less is wanted.
 - f16_vs_naive_20, _40, int8_vs_naive_20, _40: all layers in float32, padded to 128, by bytes of our files for rows of
   20 and 40 tokens; 75, 31, 145 and 60 are wanted.
+- offline_vs_live_logits_1, _3, _10, offline_vs_live_hidden_1, _3, _10: training so many two-layer students with their
+  six-layer teacher in the loop, by teaching a cache once and training them from it (benchmarks/students.py): recipe
+  `hinton`, which wants logits alone, for 3 epochs, and `tinybert`, which wants hidden states and attention, for 3
+  epochs of each of its two stages. Making a student and saving it are in both; below 1, offline loses, and the fewest
+  passes over the rows for which it pays are printed.
 
 Each baseline and its counterpart run in turn in one process on one thread; the last line is one JSON object.
 """
@@ -27,123 +38,24 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as parquet
-from datasets import load_from_disk
-from safetensors import safe_open
 
 from benchmarks import synthetic
+from benchmarks.bench import Bench
 from benchmarks.inputs import read_arguments
-from benchmarks.measure import finish, ratio
-from benchmarks.payload import NAIVE, Payload, lengths_of, write_parquet, write_safetensors
-from benchmarks.pipeline import Bench, picks_of, reading_by_memcpy, teaching_by_forward
+from benchmarks.measure import finish
+from benchmarks.payload import NAIVE, Payload, lengths_of
+from benchmarks.pipeline import teaching_by_forward
+from benchmarks.reading import Reading
+from benchmarks.students import offline_vs_live
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 STUDENT_LAYERS = 4
 COLD_EPOCHS = 3
-
-
-class Reading:
-    """A payload in the package's format and in those of others, and batches of random rows."""
-
-    def __init__(self, payload: Payload, folder: Path, rounds: int) -> None:
-        self.payload = payload
-        self.folder = folder
-        self.rounds = rounds
-        self.picks = picks_of(len(payload.lengths))
-        self.readers = payload.readers()
-
-    @cached_property
-    def columns(self) -> list[pa.LargeListArray]:
-        """The numbers of both groups, a list a row."""
-        return self.payload.columns()
-
-    def ours(self) -> int:
-        """Read all batches as training does; return the bytes of numbers."""
-        return sum(r.read(pick, r.answers.signals).nbytes for pick in self.picks for r in self.readers)
-
-    def against(self, name: str, baseline: Callable[[], int]) -> float:
-        """Return the time of another way of reading by ours."""
-
-        def same(expected: int, found: int) -> None:
-            assert expected == found, (expected, found)
-
-        return ratio(name, baseline, self.ours, same, rounds=self.rounds)
-
-    def memcpy(self) -> float:
-        """Ours by copying as many bytes."""
-        return reading_by_memcpy("read_vs_memcpy", self.readers, self.picks, self.rounds)
-
-    def opened(self, form: str) -> list[Any]:
-        """The numbers of both groups, as `datasets` opens them."""
-        pairs = zip(self.payload.groups, self.readers, strict=True)
-        found = ((load_from_disk(str(group.path)), reader.answers.family.value) for group, reader in pairs)
-        return [each.select_columns(name).with_format(form) for each, name in found]
-
-    def datasets(self) -> float:
-        """`datasets` in Arrow's format, its pieces put end to end."""
-        opened = self.opened("arrow")
-        return self.against(
-            "read_vs_datasets", lambda: sum(packed(each[pick]) for pick in self.picks for each in opened)
-        )
-
-    def datasets_torch(self) -> float:
-        """`datasets` in its format of tensors, a tensor a row."""
-        opened = self.opened("torch")
-        width = self.payload.codec.dtype.itemsize
-
-        def read() -> int:
-            columns = (column for pick in self.picks for each in opened for column in each[pick].values())
-            return sum(row.numel() * width for column in columns for row in column)
-
-        return self.against("read_vs_datasets_torch", read)
-
-    def parquet(self) -> float:
-        """Parquet, a row a row group."""
-        opened = parquet.ParquetFile(write_parquet(self.columns, self.folder / "rows.parquet"), memory_map=True)
-        return self.against(
-            "read_vs_parquet", lambda: sum(packed(opened.read_row_groups(pick.tolist())) for pick in self.picks)
-        )
-
-    def safetensors(self) -> float:
-        """Slices of a safetensors file, copied into buffers that are used again, as ours are."""
-        path = write_safetensors(self.columns, self.folder / "rows.safetensors")
-        ends = [column.offsets.to_numpy() for column in self.columns]
-        longest = [max(int(np.diff(each)[pick].sum()) for pick in self.picks) for each in ends]
-        buffers = [np.empty(size, np.float16) for size in longest]
-        with safe_open(path, "np") as file:
-            slices = [file.get_slice(name) for name in ("0", "1")]
-
-            def read() -> int:
-                return sum(
-                    copied(each, end, pick, buffer)
-                    for pick in self.picks
-                    for each, end, buffer in zip(slices, ends, buffers, strict=True)
-                )
-
-            return self.against("read_vs_safetensors", read)
-
-
-def packed(table: pa.Table) -> int:
-    """Put the rows of a table's columns of lists end to end; return the bytes of numbers."""
-    return sum(column.combine_chunks().flatten().nbytes for column in table.columns)
-
-
-def copied(numbers: Any, ends: np.ndarray, pick: np.ndarray, buffer: np.ndarray) -> int:
-    """Copy rows from a sliced tensor into a buffer; return the bytes."""
-    at = 0
-    for start, end in zip(ends[pick].tolist(), ends[pick + 1].tolist(), strict=True):
-        buffer[at : at + end - start] = numbers[start:end]
-        at += end - start
-    return at * buffer.itemsize
 
 
 def hash_share(payload: Payload) -> float:
@@ -191,22 +103,18 @@ def write_vs_forward(bench: Base) -> float:
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, "about a minute on two cores")
+    arguments = read_arguments(__doc__, "about two minutes on two cores")
     rows, rounds = (128, 5) if arguments.quick else (1024, 7)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         payload = Payload(folder / "payload", lengths_of(rows), Codec.F16).write()
         # Cold epochs come first: pages of files that this process has mapped could not be dropped.
         found = {"hash_share": hash_share(payload)}
-        reading = Reading(payload, folder, rounds)
         found |= {
-            "read_vs_memcpy": reading.memcpy(),
-            "read_vs_datasets": reading.datasets(),
-            "read_vs_datasets_torch": reading.datasets_torch(),
-            "read_vs_parquet": reading.parquet(),
-            "read_vs_safetensors": reading.safetensors(),
+            **Reading(payload, folder, rounds).ratios(),
             **sizes(folder, 64 if arguments.quick else 256),
         }
+        found |= offline_vs_live(Bench(folder / "students", arguments))
         finish({"write_vs_forward": write_vs_forward(Base(folder, arguments)), **found})
 
 

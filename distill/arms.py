@@ -1,6 +1,6 @@
 """Arms: the teacher and the students that a report compares, trained on the same number of steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,10 @@ from distill.configured import recipe_of
 from distill.encoder import Encoder, accelerator, use_all_cores
 from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
 from distill.kept_copies import keep_copies
-from distill.needs import open_readers
 from distill.recipe import Recipe, load_recipe
-from distill.shape import ModelShape
 from distill.student import make_student, start_of, student_shape, tokenizer_source
-from distill.teacher import CachedTeacher, LiveTeacher, Teacher
+from distill.teacher import Teacher, kept
+from distill.teachers import Teachers
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
 from distill.training_rows import TrainingRows
@@ -30,7 +29,7 @@ from schemas.digest import digest
 from schemas.errors import DataError
 from schemas.example import Example
 from schemas.rows import NAME as ROWS
-from schemas.signal import Signal, answer_of
+from schemas.signal import Column, answer_of
 from schemas.task import Task
 
 
@@ -57,10 +56,24 @@ class Arms:
     """Everything that the arms of one run share."""
 
     configuration: Configuration
-    teacher: Checkpoint
+    teachers: Teachers
     splits: Splits
-    identity: dict[str, Any]
     progress: ProgressOf
+
+    @property
+    def teacher(self) -> Checkpoint:
+        """The run's own teacher."""
+        return self.teachers.own
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its answers depend on."""
+        return self.teachers.identities[self.configuration.teacher_name]
+
+    @property
+    def answer(self) -> Column:
+        """Where its answers to the task are kept."""
+        return Column(self.configuration.teacher_name, answer_of(self.task.kind))
 
     @property
     def folder(self) -> Path:
@@ -128,7 +141,7 @@ class Arms:
         # What does not fit is said before the first arm is trained, not after.
         for arm in todo:
             if not isinstance(arm, ArmResult) and self.configuration.train.teacher == "cached":
-                self.teacher_for(arm.recipe)
+                self.teachers_for(arm.recipe)
         results = [self.evaluate_teacher()]
         for arm in todo:
             results.append(arm if isinstance(arm, ArmResult) else self.train(arm, dev))
@@ -168,15 +181,15 @@ class Arms:
         name, recipe, path = todo.name, todo.recipe, self.folder / todo.name
         configuration = self.configuration
         student = make_student(configuration.student, self.teacher, self.task, configuration.seed)
-        teacher = self.teacher_for(recipe)
-        wanted = needs_labels(recipe) and recipe.columns
-        labelled = label_by_teacher(self.rows, teacher, accelerator()) if wanted else self.rows
-        chosen, copies = self.kept(todo, self.choose(name, recipe, labelled, teacher))
+        teachers = self.teachers_for(recipe)
+        own = teachers.get(configuration.teacher_name)
+        labelled = label_by_teacher(self.rows, own, accelerator()) if own and needs_labels(recipe) else self.rows
+        chosen, copies = self.kept(todo, self.choose(name, recipe, labelled, teachers))
         trainer = Trainer(
             student=student,
             recipe=recipe,
-            teacher_shape=ModelShape.of_checkpoint(self.teacher, self.task.kind),
-            teacher=teacher,
+            shapes=self.teachers.shapes,
+            teachers=teachers,
             rows=labelled,
             chosen=chosen,
             steps=recipe.steps(0, configuration.train.batch, todo.steps),
@@ -197,7 +210,7 @@ class Arms:
 
     def recipe_of(self, name: str) -> Recipe:
         """Return the recipe of an arm: the configured one, or labels alone."""
-        teacher = ModelShape.of_checkpoint(self.teacher, self.task.kind)
+        teacher = self.teachers.shapes[self.configuration.teacher_name]
         if name == "scratch":
             student = student_shape(self.configuration.student, self.teacher, self.task)
             recipe = load_recipe("finetune", student, teacher, {})
@@ -205,31 +218,22 @@ class Arms:
             recipe = recipe_of(self.configuration, self.teacher, teacher)
         return recipe.with_learning_rate(self.configuration.train.learning_rate)
 
-    def teacher_for(self, recipe: Recipe) -> Teacher:
-        """Return the teacher as configured; a recipe that learns from labels alone has one that knows nothing."""
-        signals = {column.signal for column in recipe.columns}
-        if signals and needs_labels(recipe):
+    def teachers_for(self, recipe: Recipe) -> dict[str, Teacher]:
+        """Return the teachers as configured; a recipe that learns from labels alone has none."""
+        columns = set(recipe.columns)
+        if columns and needs_labels(recipe):
             # Rows without a label get the teacher's.
-            signals.add(answer_of(self.task.kind))
-        if self.configuration.train.teacher == "live" and signals:
-            rows = None if self.rows is self.taught else self.taught
-            return LiveTeacher(Encoder.load_accelerated(self.teacher, self.task), rows)
-        return self.cached(signals)
+            columns.add(self.answer)
+        if self.configuration.train.teacher == "live":
+            return self.teachers.live(columns, self.cache, self.source)
+        return self.teachers.cached(columns, self.cache, self.taught)
 
-    def cached(self, signals: set[Signal]) -> CachedTeacher:
-        """Return the teacher as the cache holds what it said."""
-        if not signals:
-            return CachedTeacher([])
-        codec = self.configuration.teach.codec
-        return CachedTeacher(open_readers(self.cache, signals, self.taught, codec, self.identity))
-
-    def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teacher: Teacher) -> np.ndarray:
+    def choose(self, name: str, recipe: Recipe, rows: TrainingRows, teachers: Mapping[str, Teacher]) -> np.ndarray:
         """Return the numbers of the rows an arm learns from."""
         usable = rows.has_answers if name == "distilled+augmented" else rows.has_answers & rows.is_original
         if needs_labels(recipe):
             usable = usable & rows.is_labelled
-        if isinstance(teacher, CachedTeacher) and teacher.readers:
-            usable = usable & teacher.kept({column.signal for column in recipe.columns})
+        usable = usable & kept(teachers, recipe.columns, len(rows.ids))
         if not usable.any():
             raise DataError(
                 f"rows that the arm `{name}` can learn from",
@@ -246,10 +250,10 @@ class Arms:
         """Return the chosen rows without the copies that are left out, and counts of these; cached answers decide."""
         if not self.filters(todo.name):
             return chosen, {}
-        answer = {answer_of(self.task.kind)}
-        teacher = self.cached(answer)
-        answered = teacher.kept(answer) & self.taught.has_answers
-        return keep_copies(self.taught, chosen, teacher, answered, self.configuration.train.keep_copies)
+        teachers = self.teachers.cached([self.answer], self.cache, self.taught)
+        answered = kept(teachers, [self.answer], len(self.taught.ids)) & self.taught.has_answers
+        own = teachers[self.answer.teacher]
+        return keep_copies(self.taught, chosen, own, answered, self.configuration.train.keep_copies)
 
     def input(self, name: str, recipe: Recipe, total: int) -> str:
         """Return the digest of everything an arm's result depends on."""
@@ -270,6 +274,8 @@ class Arms:
         if self.filters(name):
             parts["keep_copies"] = configuration.train.keep_copies.model_dump(mode="json")
         if recipe.columns:
+            others = {name: self.teachers.identities[name] for name in configuration.other_teachers}
+            parts |= {"teachers": others} if others else {}
             parts |= {"codec": configuration.teach.codec.value, "asked": configuration.train.teacher}
         return digest(parts)
 

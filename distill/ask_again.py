@@ -40,13 +40,15 @@ def ask_again(
             KnownAnswers.of(teacher.group(each), shard, settings_of(each, teacher.identity)) for each in teacher.groups
         ]
         for place in places.tolist():
-            length = int(rows.lengths[place])
             spoken = teacher.ask(rows, np.array([place]), teacher.groups)
             for answers, earlier in zip(teacher.groups, known, strict=True):
                 kept, status = earlier.get(int(rows.ids[place]))
                 if status is not Status.KEPT or not answers.asked:
                     continue
-                stored = answers.widen(kept, length)
+                stored = answers.widen(kept, int(rows.encoded.lengths.at(answers.family.at)[place]))
                 said = np.stack([spoken[signal] for signal in answers.asked]).reshape(stored.shape)
+                stored, said = answers.measured(stored), answers.measured(said)
+                if not said.size:
+                    continue
                 allowed = answers.bound(said) + NOISE * np.abs(said).max()
                 yield Compared(answers, shard, place, float((np.abs(stored - said) / allowed).max()))

@@ -15,7 +15,8 @@ from distill.words import Words
 class Batch:
     """Token ids of some rows, padded to the longest; `rows` are their numbers in the cache or data set.
 
-    `first_pieces` says where in the packed tokens words begin, where words are judged.
+    `first_pieces` says where in the packed tokens words begin, where words are judged, `masked` which are masked, where
+    some are.
     """
 
     rows: np.ndarray
@@ -23,6 +24,7 @@ class Batch:
     token_type_ids: Int[Tensor, "rows length"]
     lengths: np.ndarray
     first_pieces: Int[Tensor, " words"] | None = None
+    masked: Int[Tensor, " masked"] | None = None
 
     @classmethod
     def of(
@@ -34,6 +36,7 @@ class Batch:
         padding: int,
         device: torch.device | str = "cpu",
         words: Words | None = None,
+        masked: Words | None = None,
     ) -> "Batch":
         """Pad ragged rows with the id `padding`."""
         lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)
@@ -42,8 +45,11 @@ class Batch:
         for i, (row_ids, row_segments) in enumerate(zip(input_ids, token_type_ids, strict=True)):
             ids[i, : len(row_ids)] = row_ids
             segments[i, : len(row_segments)] = row_segments
-        firsts = None if words is None else torch.from_numpy(words.positions(rows, lengths)).to(device)
-        return cls(rows, torch.from_numpy(ids).to(device), torch.from_numpy(segments).to(device), lengths, firsts)
+        places = (
+            None if each is None else torch.from_numpy(each.positions(rows, lengths)).to(device)
+            for each in (words, masked)
+        )
+        return cls(rows, torch.from_numpy(ids).to(device), torch.from_numpy(segments).to(device), lengths, *places)
 
     @property
     def is_padded(self) -> bool:
@@ -64,6 +70,11 @@ class Batch:
         """Return the mean over each row's real tokens."""
         lengths = torch.as_tensor(self.lengths, device=values.device).unsqueeze(1)
         return (values * self.mask.unsqueeze(2)).sum(1) / lengths
+
+    def at_masks(self, values: Float[Tensor, "rows length width"]) -> Float[Tensor, "masked width"]:
+        """Return the vectors of masked tokens, row after row."""
+        assert self.masked is not None, "only rows of a masked corpus have masks"
+        return self.pack_tokens(values)[self.masked]
 
     def at_words(self, values: Float[Tensor, "tokens width"]) -> Float[Tensor, "words width"]:
         """Return what packed vectors are at the first pieces of words."""

@@ -5,14 +5,15 @@ from collections.abc import Collection
 from transformers import AutoConfig, PreTrainedConfig
 
 from distill.attention import gives_scores, no_scores
+from distill.encoder import are_of_pieces
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
 from distill.skeleton import skeleton
-from distill.student import reads_other_ids, student_configuration
+from distill.student import reads_other_ids, student_configuration, vocabulary_of
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration
-from schemas.errors import ModelError
-from schemas.signal import Signal
+from schemas.errors import ConfigurationError, ModelError
+from schemas.signal import TEACHER, Signal
 from schemas.task import Kind
 
 
@@ -24,12 +25,29 @@ def recipe_of(configuration: Configuration, teacher: Checkpoint, shape: ModelSha
     """
     settings, kind = configuration.train, configuration.task.kind
     student = student_configuration(configuration.student, teacher, configuration.task)
-    recipe = load_recipe(settings.recipe, ModelShape.of(student, kind), shape, settings.dials)
-    wanted = frozenset(column.signal for column in recipe.columns)
-    refuse_unreadable(AutoConfig.from_pretrained(teacher.path, trust_remote_code=False), kind, wanted)
-    refuse_unreadable(student, kind, frozenset[Signal]().union(*(stage.signals for stage in recipe.stages)))
+    own = ModelShape.of(student, kind)
+    others = {name: Checkpoint.find(configuration.model_of(name)) for name in configuration.other_teachers}
+    shapes = {name: ModelShape.of_checkpoint(checkpoint, kind) for name, checkpoint in others.items()}
+    recipe = load_recipe(settings.recipe, own, shape, settings.dials, shapes)
+    for name, checkpoint in {TEACHER: teacher, **others}.items():
+        wanted = recipe.signals_of(name)
+        refuse_unreadable(AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False), kind, wanted)
+        if of_tokens(wanted) and vocabulary_of(checkpoint) != vocabulary_of(teacher):
+            raise ModelError(
+                "signals of whole rows from a teacher with a tokenizer of its own",
+                f"train.recipe: `{settings.recipe}` wants {', '.join(of_tokens(wanted))} of {name}",
+                "set `train.recipe: hinton` where rows are classified, or name a teacher with the same tokenizer",
+            )
+    students = frozenset[Signal]().union(*(stage.signals for stage in recipe.stages))
+    refuse_unreadable(student, kind, students)
+    if are_of_pieces(students) and not (configuration.data.corpus and configuration.corpus.mask):
+        raise ConfigurationError(
+            "masked tokens, of a corpus, where a recipe learns what stands there",
+            f"train.recipe: `{settings.recipe}`; corpus.mask: {configuration.corpus.mask}",
+            "set corpus.mask=0.15 with `data.corpus`, or name another recipe",
+        )
     start = configuration.student.start
-    tokens = sorted(str(signal) for signal in wanted if signal.at != "row")
+    tokens = of_tokens([column.signal for column in recipe.columns])
     if tokens and reads_other_ids(configuration.student, teacher):
         raise ModelError(
             "signals of whole rows, as the student has a tokenizer of its own: its tokens are not the teacher's",
@@ -37,7 +55,12 @@ def recipe_of(configuration: Configuration, teacher: Checkpoint, shape: ModelSha
             "set `train.recipe: hinton` where rows are classified, name a checkpoint with the teacher's tokenizer, "
             "or set student.start=random",
         )
-    return recipe
+    return recipe.with_teacher(configuration.teacher_name)
+
+
+def of_tokens(signals: Collection[Signal]) -> list[str]:
+    """Return the signals that have numbers at tokens."""
+    return sorted({str(signal) for signal in signals if signal.at != "row"})
 
 
 def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Collection[Signal]) -> None:

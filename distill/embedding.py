@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
@@ -55,7 +55,7 @@ def save_embedding(encoder: Encoder, path: Path) -> None:
     names = AutoModel.from_config(configuration).state_dict()
     weights = encoder.model.base_model.state_dict()
     kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
-    save_file(kept, path, {"configuration": json.dumps(configuration.to_dict(), sort_keys=True)})
+    path.write_bytes(save(kept, {"configuration": json.dumps(configuration.to_dict(), sort_keys=True)}))
     few = Batch.of(np.arange(1), [np.arange(PROBE)], [np.zeros(PROBE, np.int64)], padding=0, device=encoder.device)
     with torch.no_grad():
         expected = encoder.read(few, {hidden(0)})[hidden(0)]

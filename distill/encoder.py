@@ -1,4 +1,4 @@
-"""Encoders: any BERT-like classifier of rows or of tokens, teacher or student, read by the same signals."""
+"""Encoders: any BERT-like model with the head of its task, teacher or student, read by the same signals."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -9,7 +9,12 @@ from typing import Any, assert_never
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from distill.attention import IMPLEMENTATION, capture, no_scores
 from distill.batch import Batch
@@ -19,24 +24,24 @@ from schemas.errors import ModelError
 from schemas.signal import Family, Signal
 from schemas.task import Kind, Task, Unit, unit_of
 
-Answers = dict[Signal, Float[Tensor, "..."]]
+Values = dict[Signal, Float[Tensor, "..."]]
 
 
 @dataclass
 class Encoder:
-    """A classifier, the kind of task it is for, and the way signals are read off it."""
+    """A model, the kind of task it is for, and the way signals are read off it."""
 
     model: Any
     kind: Kind
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, task: Task) -> "Encoder":
-        """Load a fine-tuned model in fp32 and evaluation mode.
+    def load(cls, checkpoint: Checkpoint, task: Task, signals: Collection[Signal] = ()) -> "Encoder":
+        """Load a fine-tuned model in fp32 and evaluation mode, with the head that the signals need beside the task's.
 
         Raises `ModelError` for a head that was just initialised, and for labels in another order than the task's.
         """
         check_head(checkpoint, task.kind)
-        model, missing = load_model(checkpoint, task.kind)
+        model, missing = load_model(checkpoint, task.kind, pieces=are_of_pieces(signals))
         if task.kind is Kind.NONE:
             return cls(whole_body(checkpoint, model, missing).eval(), task.kind)
         if missing:
@@ -49,9 +54,9 @@ class Encoder:
         return cls(model.eval(), task.kind)
 
     @classmethod
-    def load_accelerated(cls, checkpoint: Checkpoint, task: Task) -> "Encoder":
+    def load_accelerated(cls, checkpoint: Checkpoint, task: Task, signals: Collection[Signal] = ()) -> "Encoder":
         """Load a model as `load` does, onto the accelerator where there is one."""
-        encoder = cls.load(checkpoint, task)
+        encoder = cls.load(checkpoint, task, signals)
         encoder.model.to(accelerator())
         return encoder
 
@@ -65,19 +70,19 @@ class Encoder:
         """Where the model lies."""
         return next(self.model.parameters()).device
 
-    def read(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+    def read(self, batch: Batch, signals: Collection[Signal]) -> Values:
         """Run the model once and return the signals, packed.
 
-        What a row has once is [rows, width], what a token has [tokens, width], or classes for width; attention scores
-        and relations are flat: row after row, heads one after another, length times length numbers each. All are
-        float32. Raises `ModelError` for what the model does not have.
+        What a row has once is [rows, width], what a token has [tokens, width], or classes for width, what masked ones
+        have [masked, numbers]; attention scores and relations are flat: row after row, heads one after another, length
+        times length numbers each. All are float32. Raises `ModelError` for what the model does not have.
         """
         layered = any(signal.family in (Family.HIDDEN, Family.FIRST, Family.MEAN) for signal in signals)
-        with capture(signals) as pairs, self.pooler_output() as pooled:
+        with capture(signals) as pairs, self.pooler_output() as pooled, self.masked_only(batch, signals):
             output = self.model(**self.inputs(batch), output_hidden_states=layered)
         if missing := {signal for signal in signals if signal.at == "tokens"} - pairs.keys():
             raise no_scores(self.model, missing)
-        answers: Answers = {}
+        answers: Values = {}
         for signal in frozenset(signals):
             states = output.hidden_states[signal.layer or 0] if layered else torch.empty(0)
             match signal.family:
@@ -85,6 +90,8 @@ class Encoder:
                     found = output.logits
                 case Family.TOKEN_LOGITS:
                     found = batch.pack_tokens(output.logits)
+                case Family.MASKED_LOGITS:
+                    found = output.logits if signal.top is None else largest(output.logits, signal.top)
                 case Family.POOLED:
                     if not pooled:
                         raise self.has_no("pooled output")
@@ -127,6 +134,21 @@ class Encoder:
         finally:
             handle.remove()
 
+    @contextmanager
+    def masked_only(self, batch: Batch, signals: Collection[Signal]) -> Iterator[None]:
+        """Let the head that predicts pieces see masked tokens only: others' logits would be most of the work."""
+        if not are_of_pieces(signals):
+            yield
+            return
+        head = self.model.get_output_embeddings()
+        if head is None:
+            raise self.has_no("masked-LM logits")
+        handle = head.register_forward_pre_hook(lambda module, inputs: (batch.at_masks(inputs[0]),))
+        try:
+            yield
+        finally:
+            handle.remove()
+
     def inputs(self, batch: Batch) -> dict[str, Tensor | None]:
         """Return the model's arguments; no mask where nothing is padded, so that attention stays fused."""
         inputs: dict[str, Tensor | None] = {
@@ -138,8 +160,23 @@ class Encoder:
         return inputs
 
 
-def architecture(kind: Kind) -> Any:
-    """Return the class of transformers that makes and loads models for a kind of task."""
+def are_of_pieces(signals: Collection[Signal]) -> bool:
+    """Whether some signal is what a model predicts of the vocabulary's pieces."""
+    return any(signal.family is Family.MASKED_LOGITS for signal in signals)
+
+
+def largest(logits: Float[Tensor, "masked vocabulary"], top: int) -> Float[Tensor, "masked numbers"]:
+    """Return the largest logits, the log-sum-exp of all, and the pieces' ids, see `schemas.signal.masked_logits`."""
+    logits = logits.float()
+    values, pieces = logits.topk(top)
+    return torch.cat([values, logits.logsumexp(-1, keepdim=True), pieces.float()], -1)
+
+
+def architecture(kind: Kind, *, pieces: bool = False) -> Any:
+    """Return the class of transformers that makes and loads models for a kind of task.
+
+    `pieces` says that a model of raw text predicts pieces.
+    """
     unit = unit_of(kind)
     match unit:
         case Unit.ROW:
@@ -147,7 +184,7 @@ def architecture(kind: Kind) -> Any:
         case Unit.WORD:
             return AutoModelForTokenClassification
         case Unit.NOTHING:
-            return AutoModel
+            return AutoModelForMaskedLM if pieces else AutoModel
         case _:
             assert_never(unit)
 
@@ -160,9 +197,11 @@ def whole_body(checkpoint: Checkpoint, model: nn.Module, missing: Sequence[str])
     return model
 
 
-def load_model(checkpoint: Checkpoint, kind: Kind, **changes: Any) -> tuple[nn.Module, list[str]]:
+def load_model(
+    checkpoint: Checkpoint, kind: Kind, *, pieces: bool = False, **changes: Any
+) -> tuple[nn.Module, list[str]]:
     """Load a model in fp32 from safetensors; return it and the names of weights that were not in the file."""
-    model, report = architecture(kind).from_pretrained(
+    model, report = architecture(kind, pieces=pieces).from_pretrained(
         checkpoint.path,
         dtype=torch.float32,
         attn_implementation=IMPLEMENTATION,

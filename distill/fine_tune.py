@@ -9,7 +9,6 @@ from distill.arm_result import ArmResult, finish, finished, save_model
 from distill.encoder import Encoder, accelerator, load_model, use_all_cores
 from distill.evaluate import HeldOut, evaluate, value
 from distill.recipe import load_recipe
-from distill.teacher import CachedTeacher
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
 from distill.training_rows import TrainingRows
@@ -62,8 +61,8 @@ def fine_tune(
     trainer = Trainer(
         student=encoder,
         recipe=recipe,
-        teacher_shape=encoder.shape,
-        teacher=CachedTeacher([]),
+        shapes={},
+        teachers={},
         rows=rows,
         chosen=np.flatnonzero(rows.has_answers),
         steps=recipe.steps(int(rows.counts.sum()), settings.batch),

@@ -48,6 +48,24 @@ def soft_cross_entropy(temperature: float = 1.0) -> Loss:
     return loss
 
 
+def top_cross_entropy(
+    student: Float[Tensor, "masked vocabulary"], target: Float[Tensor, "masked numbers"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy with the largest of a teacher's logits (see `schemas.signal.masked_logits`), mean over masks.
+
+    All pieces that are not among them count as one, so that no probability is lost: top-k alone is a biased target
+    (Anshumann et al., 2025, Sparse Logit Sampling).
+    """
+    top = target.size(1) // 2
+    total = student.logsumexp(-1)
+    said = student.gather(1, target[:, top + 1 :].long()) - total.unsqueeze(1)
+    wanted = (target[:, :top] - target[:, top : top + 1]).exp()
+    rest = (1 - wanted.sum(1)).clamp(min=0)
+    # Of what is left the student says nearly nothing when it is sure; the clamp keeps the gradient finite there.
+    left = (1 - said.exp().sum(1)).clamp(min=torch.finfo(said.dtype).eps).log()
+    return -((wanted * said).sum(1) + rest * left).sum() / max(len(student), 1)
+
+
 def kl_divergence(temperature: float) -> Loss:
     """Temperature squared times KL(teacher || student), mean over rows (Hinton et al., 2015, section 2)."""
 

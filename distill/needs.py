@@ -1,19 +1,19 @@
 """Needs: which groups a cache must have for a recipe, and what is wrong with those that it has."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from distill.keeping import Keeping
 from distill.packed import PackedReader
-from distill.recipe import TEACHER
 from distill.shape import ModelShape
 from distill.training_rows import TrainingRows
-from schemas.answers import Answers
+from schemas.answers import Answers, failures
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError, QualityError
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.signal import Family, Signal
@@ -32,26 +32,32 @@ def identity_of(checkpoint: Checkpoint, teaching: Teaching, threads: int) -> dic
 
 
 def wanted_groups(
-    cache: Cache, signals: Collection[Signal], shape: ModelShape, keeping: Keeping, identity: dict[str, Any]
+    cache: Cache,
+    teacher: str,
+    signals: Collection[Signal],
+    shape: ModelShape,
+    keeping: Keeping,
+    identity: dict[str, Any],
 ) -> list[Answers]:
-    """Return the groups that together hold the signals of a teacher.
+    """Return the groups that together hold the signals of a teacher, known by its name.
 
     Groups that the same teacher wrote are taken for the layers they have, in whatever form; the layers that are left
     make one new group a family, so nothing is written twice. `identity` is what a group's settings say beside them.
     """
     left = set(signals)
     groups: list[Answers] = []
-    for manifest, answers in teacher_groups(cache):
+    for manifest, answers in teacher_groups(cache, teacher):
         if left.intersection(answers.signals) and not differences(manifest, answers, keeping.codec, identity):
             groups.append(answers)
             left.difference_update(answers.signals)
     kinds: dict[tuple[Family, int], list[int]] = {}
     for signal in sorted(left):
-        layers = kinds.setdefault((keeping.family(signal), signal.heads or 0), [])
+        numbers = 2 * signal.top + 1 if signal.top else signal.heads or 0
+        layers = kinds.setdefault((keeping.family(signal), numbers), [])
         layers += [] if signal.layer is None else [signal.layer]
-    for (family, heads), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
-        width = heads or getattr(shape, family.width)
-        groups.append(Answers(TEACHER, family, tuple(layers), width, codec_of(family, keeping.codec)))
+    for (family, numbers), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
+        width = numbers or getattr(shape, family.width)
+        groups.append(Answers(teacher, family, tuple(layers), width, codec_of(family, keeping.codec)))
     return groups
 
 
@@ -60,10 +66,18 @@ def codec_of(family: Family, configured: Codec) -> Codec:
     return Codec.F32 if family.exact else configured
 
 
-def teacher_groups(cache: Cache) -> list[tuple[Manifest, Answers]]:
-    """Return manifest and content of every group of teacher's answers in a cache."""
-    manifests = [group.manifest() for group in cache.groups()]
-    return [(manifest, Answers.of(manifest.settings)) for manifest in manifests if "family" in manifest.settings]
+def teacher_groups(cache: Cache, teacher: str) -> list[tuple[Manifest, Answers]]:
+    """Return manifest and content of every group of a teacher's answers in a cache.
+
+    A family or codec that a later version added is in a group of its own, which nothing here needs.
+    """
+    found: list[tuple[Manifest, Answers]] = []
+    for group in cache.groups():
+        manifest = group.manifest()
+        if manifest.settings.get("teacher") == teacher:
+            with suppress(NewerFormatError):
+                found.append((manifest, Answers.of(manifest.settings)))
+    return found
 
 
 def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: dict[str, Any]) -> list[str]:
@@ -73,15 +87,35 @@ def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: di
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 
 
+def check_failed(manifest: Manifest, teaching: Teaching) -> None:
+    """Refuse a group in which more rows than allowed have no usable answer."""
+    failed = failures(manifest.accounting)
+    if failed <= teaching.max_failed * manifest.rows:
+        return
+    counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
+    said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
+    raise QualityError(
+        f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
+        f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
+        "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
+        "teach.max_failed to train without those rows",
+    )
+
+
 def open_readers(
-    cache: Cache, signals: Collection[Signal], rows: TrainingRows, codec: Codec, identity: dict[str, Any]
+    cache: Cache,
+    teacher: str,
+    signals: Collection[Signal],
+    rows: TrainingRows,
+    codec: Codec,
+    identity: dict[str, Any],
 ) -> list[PackedReader]:
     """Open what a recipe needs; raises `IntegrityError` that lists every mismatch and the command that mends it."""
     rows_manifest = cache.group(ROWS).manifest()
     readers: list[PackedReader] = []
     problems: list[str] = []
     left = set(signals)
-    for manifest, answers in teacher_groups(cache):
+    for manifest, answers in teacher_groups(cache, teacher):
         group = cache.group(answers.name)
         if not left.intersection(answers.signals):
             continue
@@ -90,10 +124,10 @@ def open_readers(
         elif manifest.ids != rows_manifest.ids:
             problems.append(f"{group.name}: not the rows of `{ROWS}`")
         else:
-            readers.append(PackedReader(group, rows.lengths))
+            readers.append(PackedReader(group, rows.all_lengths.at(answers.family.at)))
             left.difference_update(answers.signals)
     if left:
-        problems += [f"{TEACHER}.{signal}: in no usable group" for signal in sorted(left)]
+        problems += [f"{teacher}.{signal}: in no usable group" for signal in sorted(left)]
         raise IntegrityError(
             f"answers of the teacher for {', '.join(map(str, sorted(signals)))}",
             f"{cache.path}: {'; '.join(problems)}",

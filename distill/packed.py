@@ -1,6 +1,6 @@
 """Reading a group of a teacher's answers: slices over memory maps into one reused packed buffer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
@@ -27,29 +27,26 @@ class Packed(NamedTuple):
         return self.numbers.nbytes + (0 if self.scales is None else self.scales.nbytes)
 
 
-@dataclass(frozen=True)
-class MappedColumn:
-    """The numbers of a mapped shard, and where each row's begin."""
-
-    numbers: np.ndarray
-    addresses: list[int]
-
-
 @dataclass
 class PackedColumn:
-    """A column of numbers, `sizes` numbers a row and signal, and the buffer that rows of it are copied into."""
+    """A column of numbers, `sizes` numbers a row and signal, and the buffer that rows of it are copied into.
+
+    `addresses` are where the numbers of each row begin in its shard, known for shards that are mapped.
+    """
 
     name: str
     dtype: np.dtype
     sizes: np.ndarray
-    mapped: dict[int, MappedColumn] = field(default_factory=dict)
+    addresses: np.ndarray = field(init=False)
+    mapped: dict[int, np.ndarray] = field(default_factory=dict)
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
+        self.addresses = np.zeros(len(self.sizes), np.int64)
         self.buffer = np.empty(0, self.dtype)
 
-    def pack(self, rows: np.ndarray, places: Sequence[tuple[int, int]], positions: list[int]) -> np.ndarray:
-        """Return [positions, numbers] of some rows, known by shard and place there, as a view of the buffer."""
+    def pack(self, rows: np.ndarray, shards: list[int], positions: list[int]) -> np.ndarray:
+        """Return [positions, numbers] of some rows, whose shards are given, as a view of the buffer."""
         sizes = self.sizes[rows]
         ends = np.cumsum(sizes).tolist()
         total = ends[-1]
@@ -57,22 +54,17 @@ class PackedColumn:
             self.buffer = np.empty(len(positions) * total, self.dtype)
         packed = self.buffer[: len(positions) * total].reshape(len(positions), total)
         # Neighbouring layers of a row lie end to end, so a run of them is one copy.
-        first, count = positions[0], len(positions)
-        adjacent = positions == list(range(first, first + count))
-        for (shard, row), size, end in zip(places, sizes.tolist(), ends, strict=True):
-            mapped = self.mapped[shard]
-            numbers, address = mapped.numbers, mapped.addresses[row]
-            if adjacent:
+        targets = [(packed[at : at + count], first, count) for at, first, count in runs(positions)]
+        places = zip(shards, self.addresses[rows].tolist(), sizes.tolist(), ends, strict=True)
+        for shard, address, size, end in places:
+            numbers = self.mapped[shard]
+            for target, first, count in targets:
                 start = address + first * size
-                packed[:, end - size : end] = numbers[start : start + count * size].reshape(count, size)
-                continue
-            for i, position in enumerate(positions):
-                start = address + position * size
-                packed[i, end - size : end] = numbers[start : start + size]
+                target[:, end - size : end] = numbers[start : start + count * size].reshape(count, size)
         return packed
 
-    def map(self, shard: int, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
-        """Map a shard's column; return how many numbers each row has.
+    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
+        """Map the column of a shard, which has these rows; return how many numbers each has.
 
         Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
         """
@@ -87,8 +79,8 @@ class PackedColumn:
             addresses.append((buffer.address - base) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1])
             counts.append(np.diff(offsets))
         # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
-        numbers = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
-        self.mapped[shard] = MappedColumn(numbers, np.concatenate(addresses).tolist())
+        self.mapped[shard] = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
+        self.addresses[rows] = np.concatenate(addresses)
         return np.concatenate(counts)
 
 
@@ -125,12 +117,11 @@ class PackedReader:
 
         The arrays are views of buffers that the next call overwrites.
         """
-        shards = np.searchsorted(self.starts, rows, side="right") - 1
-        places = list(zip(shards.tolist(), (rows - self.starts[shards]).tolist(), strict=True))
-        for shard in set(shards.tolist()) - self.kept_in.keys():
+        shards = (np.searchsorted(self.starts, rows, side="right") - 1).tolist()
+        for shard in set(shards) - self.kept_in.keys():
             self.open(shard)
         positions = [self.position[signal] for signal in signals]
-        return Packed(*(column.pack(rows, places, positions) for column in self.columns))
+        return Packed(*(column.pack(rows, shards, positions) for column in self.columns))
 
     def kept(self) -> np.ndarray:
         """Return which rows have an answer; opens every shard only where some row has none."""
@@ -148,7 +139,7 @@ class PackedReader:
         rows = slice(self.starts[shard], self.starts[shard + 1])
         for column in self.columns:
             try:
-                found = column.map(shard, view, batches)
+                found = column.map(shard, rows, view, batches)
             except ValueError:
                 where = f"{self.group.path / side.file}: compressed"
                 raise IntegrityError("uncompressed columns", where, self.group.remedy) from None
@@ -156,3 +147,12 @@ class PackedReader:
                 where = f"{self.group.path / side.file}: another number"
                 raise IntegrityError("as many numbers a row as its tokens ask for", where, self.group.remedy)
         self.kept_in[shard] = kept
+
+
+def runs(positions: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield where each run of successive positions begins in the sequence, its first position, and its length."""
+    begin = 0
+    for end in range(1, len(positions) + 1):
+        if end == len(positions) or positions[end] != positions[end - 1] + 1:
+            yield begin, positions[begin], end - begin
+            begin = end

@@ -16,7 +16,7 @@ from distill.losses import (
     squared_error,
 )
 from distill.recipe import Term, from_teacher, label, nothing_to_predict
-from schemas.signal import Signal, answer_of
+from schemas.signal import TEACHER, Signal, answer_of
 from schemas.task import Kind
 
 
@@ -40,9 +40,9 @@ class Prediction:
         """Learn the teacher's answer by cross-entropy, as TinyBERT does."""
         return Term(self.soft(temperature), self.signal, from_teacher(self.signal), weight)
 
-    def by_divergence(self, temperature: float, weight: float = 1.0) -> Term:
-        """Learn the teacher's answer by a divergence on the scale of the labels' loss, as Hinton does."""
-        return Term(self.divergence(temperature), self.signal, from_teacher(self.signal), weight)
+    def by_divergence(self, temperature: float, weight: float = 1.0, teacher: str = TEACHER) -> Term:
+        """Learn a teacher's answer by a divergence on the scale of the labels' loss, as Hinton does."""
+        return Term(self.divergence(temperature), self.signal, from_teacher(self.signal, teacher), weight)
 
 
 def predict(kind: Kind) -> Prediction:

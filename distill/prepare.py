@@ -7,7 +7,7 @@ import numpy as np
 
 from distill.embedding import save_embedding
 from distill.projections import save_projections
-from distill.teach import ShardTeacher
+from distill.teach import ShardTeacher, blocks
 from schemas.affine import Affine
 from schemas.answers import Answers
 from schemas.digest import file_digest
@@ -56,7 +56,7 @@ def measure(teacher: ShardTeacher, shards: Sequence[SideFile]) -> dict[Signal, n
     for side in shards:
         rows = teacher.tokenise(side)
         some = np.unique(np.linspace(0, len(rows.ids) - 1, min(left, len(rows.ids))).astype(np.int64))
-        spoken += [teacher.ask(rows, some[block], groups) for block in teacher.blocks(rows.lengths[some])]
+        spoken += [teacher.ask(rows, some[block], groups) for block in blocks(rows.lengths[some], teacher.batch_tokens)]
         left -= len(some)
         if left <= 0:
             break

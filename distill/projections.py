@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from distill.batch import Batch
@@ -55,7 +55,7 @@ def save_projections(encoder: Encoder, blocks: tuple[int, ...], path: Path) -> N
         for part in PARTS:
             for kind, value in getattr(layer, part).named_parameters():
                 weights[f"{block}.{part}.{kind}"] = value.detach().cpu().contiguous()
-    save_file(weights, path)
+    path.write_bytes(save(weights))
 
 
 def is_plain(body: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from distill.losses import Loss
 from distill.shape import ModelShape
 from schemas.digest import digest, file_digest
 from schemas.errors import ConfigurationError
-from schemas.signal import Column, Signal
+from schemas.signal import TEACHER, Column, Family, Signal
 
-TEACHER = "teacher"
-"""Name of the one teacher that a run asks; several are still to come."""
+TEACHERS = "teachers"
+"""Name of the parameter of a recipe that takes the shapes of more teachers than one."""
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -33,7 +33,7 @@ def label() -> Label:
 
 
 def from_teacher(signal: Signal, teacher: str = TEACHER) -> Column:
-    """Return the target that is a signal of a teacher."""
+    """Return the target that is a signal of a teacher: of the run's, or of another one by its name in `teachers`."""
     return Column(teacher, signal)
 
 
@@ -99,6 +99,10 @@ class Recipe:
         """Teacher columns that some stage reads: what a cache must hold."""
         return frozenset[Column]().union(*(stage.columns for stage in self.stages))
 
+    def signals_of(self, teacher: str) -> frozenset[Signal]:
+        """Return what some stage reads of a teacher."""
+        return frozenset(column.signal for column in self.columns if column.teacher == teacher)
+
     def refuse_predictions(self) -> None:
         """Refuse a recipe that raw text has no answer for: without labels there are no logits either."""
         terms = [term for stage in self.stages for term in stage.terms]
@@ -112,6 +116,16 @@ class Recipe:
             return self
         return Recipe(*(replace(stage, learning_rate=learning_rate) for stage in self.stages), digest=self.digest)
 
+    def with_teacher(self, name: str) -> "Recipe":
+        """Return the recipe with the run's teacher under the name by which a cache keeps it."""
+        if name == TEACHER:
+            return self
+        stages = (
+            replace(stage, terms=tuple(replace(term, target=renamed(term.target, name)) for term in stage.terms))
+            for stage in self.stages
+        )
+        return Recipe(*stages, digest=self.digest)
+
     def steps(self, rows: int, batch: int, total: int | None = None) -> tuple[int, ...]:
         """Return the number of steps of each stage: its epochs over `rows`, or its share of `total` by epochs."""
         passes = [stage.epochs for stage in self.stages]
@@ -121,8 +135,23 @@ class Recipe:
         return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
 
 
-def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict[str, Any]) -> Recipe:
-    """Build the recipe of a file in `distill/recipes`, or of a dotted module that has a function `recipe`."""
+def renamed(target: Column | Label, name: str) -> Column | Label:
+    """Return a target with another name for the run's teacher."""
+    return replace(target, teacher=name) if isinstance(target, Column) and target.teacher == TEACHER else target
+
+
+def load_recipe(
+    name: str,
+    student: ModelShape,
+    teacher: ModelShape,
+    dials: dict[str, Any],
+    others: Mapping[str, ModelShape] | None = None,
+) -> Recipe:
+    """Build the recipe of a file in `distill/recipes`, or of a dotted module that has a function `recipe`.
+
+    `others` are the shapes of more teachers, by name; a recipe that can learn from several has a parameter `teachers`.
+    """
+    others = others or {}
     known = recipe_names()
     if name in known:
         module = importlib.import_module(f"distill.recipes.{name}")
@@ -140,6 +169,8 @@ def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict
             "a module with a function `recipe`", f"train.recipe: {module.__file__}: none", "name another module"
         )
     parameters = list(inspect.signature(module.recipe).parameters)[2:]
+    several = {TEACHERS: others} if TEACHERS in parameters else {}
+    parameters = [each for each in parameters if each != TEACHERS]
     unknown = sorted(set(dials) - set(parameters))
     if unknown:
         raise ConfigurationError(
@@ -148,17 +179,42 @@ def load_recipe(name: str, student: ModelShape, teacher: ModelShape, dials: dict
             "correct `train.dials`",
         )
     try:
-        recipe = module.recipe(student, teacher, **dials)
+        recipe = module.recipe(student, teacher, **dials, **several)
     except (TypeError, ValueError, AttributeError) as error:
         found = f"train.dials: {dials}: {error}"
         raise ConfigurationError(f"dials that `{name}` can use", found, "correct `train.dials`") from error
-    strangers = sorted(str(column) for column in recipe.columns if column.teacher != TEACHER)
-    if strangers:
+    if empty := [stage.name for stage in recipe.stages if not stage.terms] or ([] if recipe.stages else ["no stage"]):
         raise ConfigurationError(
-            f"columns of the one teacher, `{TEACHER}`", f"train.recipe: {', '.join(strangers)}", "correct the recipe"
+            "stages, each with a term to learn by", f"train.recipe: `{name}`: {empty[0]}", "correct the recipe"
         )
+    check_columns(name, recipe.columns, {TEACHER: teacher, **others})
     recipe.digest = digest([name, dials, file_digest(Path(inspect.getfile(module)))])
     return recipe
+
+
+def check_columns(name: str, columns: Iterable[Column], teachers: Mapping[str, ModelShape]) -> None:
+    """Refuse columns of teachers that nobody named, teachers that are named for nothing, and what is cut to nothing."""
+    asked = {column.teacher for column in columns}
+    if strangers := sorted(asked - set(teachers)):
+        raise ConfigurationError(
+            f"columns of {', '.join(teachers)}",
+            f"train.recipe: `{name}` learns from {', '.join(strangers)}",
+            f"name its model: `teachers: {{{strangers[0]}: path/or/hub-id}}`",
+        )
+    if idle := sorted(set(teachers) - asked - {TEACHER}):
+        raise ConfigurationError(
+            "a recipe that learns from all `teachers`",
+            f"train.recipe: `{name}` asks nothing of {', '.join(idle)}",
+            "set `train.recipe: hinton`, or leave them out of `teachers`",
+        )
+    for column in columns:
+        signal, vocabulary = column.signal, teachers[column.teacher].vocabulary
+        if signal.family is Family.MASKED_LOGITS and not 1 <= (signal.top or 0) <= vocabulary:
+            raise ConfigurationError(
+                f"how many logits are kept, 1 to {vocabulary:,}: `masked_logits(top=64)`",
+                f"train.recipe: {column}",
+                "correct the recipe",
+            )
 
 
 def recipe_names() -> list[str]:

@@ -1,18 +1,20 @@
 """Students: made from a teacher's own layers, at random, or from a checkpoint."""
 
 import re
+from collections.abc import Collection
 
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from distill.attention import IMPLEMENTATION
-from distill.encoder import Encoder, architecture, load_model
+from distill.encoder import Encoder, architecture, are_of_pieces, load_model
 from distill.layer_map import uniform
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Student
 from schemas.errors import ConfigurationError
+from schemas.signal import Signal
 from schemas.task import Kind, Task
 
 FIELDS = {
@@ -93,27 +95,31 @@ def start_of(student: Student) -> str | None:
     return Checkpoint.find(student.start).fingerprint if has_checkpoint(student) else None
 
 
-def make_student(student: Student, teacher: Checkpoint, task: Task, seed: int) -> Encoder:
-    """Make a student in fp32.
+def make_student(
+    student: Student, teacher: Checkpoint, task: Task, seed: int, signals: Collection[Signal] = ()
+) -> Encoder:
+    """Make a student in fp32, with the head that the signals need beside the task's.
 
     From the teacher it takes embeddings, head and the blocks of the uniform layer map. At random it is drawn by the
     seed. A checkpoint's missing head is drawn by the seed, too.
     """
     torch.manual_seed(seed)
     configuration = student_configuration(student, teacher, task)
+    pieces = are_of_pieces(signals)
     if has_checkpoint(student):
-        model, _ = load_model(Checkpoint.find(student.start), task.kind, **task.model_labels())
+        start = Checkpoint.find(student.start)
+        model, _ = load_model(start, task.kind, pieces=pieces, **task.model_labels())
         return Encoder(model, task.kind)
-    model = architecture(task.kind).from_config(configuration, attn_implementation=IMPLEMENTATION)
+    model = architecture(task.kind, pieces=pieces).from_config(configuration, attn_implementation=IMPLEMENTATION)
     model.float()
     if student.start == "teacher":
-        take_layers(model, teacher, task.kind)
+        take_layers(model, teacher, task.kind, pieces=pieces)
     return Encoder(model, task.kind)
 
 
-def take_layers(model: nn.Module, teacher: Checkpoint, kind: Kind) -> None:
+def take_layers(model: nn.Module, teacher: Checkpoint, kind: Kind, *, pieces: bool = False) -> None:
     """Copy the teacher's embeddings, head, and the blocks that the uniform map gives each student block."""
-    loaded, _ = load_model(teacher, kind)
+    loaded, _ = load_model(teacher, kind, pieces=pieces)
     source = loaded.state_dict()
     shapes = (ModelShape.of(each.config, kind) for each in (model, loaded))  # type: ignore[arg-type]
     pairs = uniform(*(shape.layers for shape in shapes))

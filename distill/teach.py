@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from distill.batch import Batch
 from distill.encoder import Encoder
 from distill.tokens import Encoded, Tokenizer
+from distill.words import Words
 from schemas import rows as rows_group
 from schemas import tokens
 from schemas.answers import Answers, Status
@@ -30,6 +32,9 @@ from schemas.work import Work
 TOKEN_SETTINGS = ("tokenizer", "max_length")
 """Of what a teacher's answers depend on, the part that token ids do."""
 
+TOKEN_ROWS = 1024
+"""Rows of token ids in a record batch."""
+
 NOTHING = Kept(np.empty((0, 0)), np.empty(0, np.float16))
 """What is kept of a row without a usable answer."""
 
@@ -44,7 +49,12 @@ class ShardOfRows:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each row."""
-        return np.array([len(ids) for ids in self.encoded.input_ids], np.int64)
+        return self.encoded.lengths.tokens
+
+    @cached_property
+    def masked(self) -> Words:
+        """Where tokens are masked, and what truly stands there."""
+        return Words.of(self.encoded.masked_positions, self.encoded.masked_ids)
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class ShardTeacher:
             for writer, earlier in zip(writers, known, strict=True):
                 for column, error in earlier.errors.items():
                     writer.note_error(column, error)
-            for block in self.blocks(rows.lengths):
+            for block in blocks(rows.lengths, self.batch_tokens):
                 # All groups are asked for, also those that are there: what is captured decides which kernels run,
                 # and an interrupted shard is to go on to the same bits.
                 spoken = self.ask(rows, block[asked[block]], self.groups)
@@ -115,23 +125,12 @@ class ShardTeacher:
         if not is_committed(self.token_group, side.shard, input_of(settings, side)):
             schema = tokens.schema(kind, masked=self.masked)
             with self.token_group.writer(side.shard, schema) as writer:
-                for start in range(0, len(ids), 1024):
-                    part = slice(start, start + 1024)
+                for start in range(0, len(ids), TOKEN_ROWS):
+                    part = slice(start, start + TOKEN_ROWS)
                     writer.write(tokens.to_batch(schema, ids[part], encoded.columns(part)))
                 counts = {"rows": len(ids), "tokens": sum(map(len, encoded.input_ids)), "cut": encoded.cut}
                 writer.commit(settings=digest(settings), input=input_of(settings, side), accounting=counts)
         return ShardOfRows(ids, encoded)
-
-    def blocks(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
-        """Cut rows, in order, where padded to the longest they would pass the token budget."""
-        start, longest = 0, 0
-        for row, length in enumerate(lengths.tolist()):
-            longest = max(longest, length)
-            if row > start and longest * (row + 1 - start) > self.batch_tokens:
-                yield np.arange(start, row)
-                start, longest = row, length
-        if start < len(lengths):
-            yield np.arange(start, len(lengths))
 
     def ask(self, rows: ShardOfRows, some: np.ndarray, groups: Sequence[Answers]) -> dict[Signal, np.ndarray]:
         """Run the teacher once on some rows; return each signal's numbers, packed."""
@@ -143,6 +142,7 @@ class ShardTeacher:
             [np.asarray(rows.encoded.token_type_ids[row]) for row in some],
             padding=self.tokenizer.padding,
             device=self.encoder.device,
+            masked=rows.masked if self.masked else None,
         )
         with torch.inference_mode():
             answers = self.encoder.read(batch, {signal for group in groups for signal in group.asked})
@@ -195,6 +195,18 @@ class KnownAnswers:
         return Kept(numbers, scales[0] if scales else NOTHING.scales), Status(status[row].as_py())
 
 
+def blocks(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Cut rows, in order, where padded to the longest they would pass a budget of tokens."""
+    start, longest = 0, 0
+    for row, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if row > start and longest * (row + 1 - start) > budget:
+            yield np.arange(start, row)
+            start, longest = row, length
+    if start < len(lengths):
+        yield np.arange(start, len(lengths))
+
+
 def write_block(
     writer: ShardWriter,
     answers: Answers,
@@ -208,7 +220,7 @@ def write_block(
 
     A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
     """
-    lengths = rows.lengths[block]
+    lengths = rows.encoded.lengths.at(answers.family.at)[block]
     parts: list[Kept] = []
     status: list[Status] = []
     start = 0
@@ -221,7 +233,7 @@ def write_block(
             kept, error, state = keep(answers, layers, length)
             writer.note_error(answers.family.value, error)
         if state is Status.KEPT:
-            writer.note_range(answers.family.value, answers.widen(kept, length))
+            writer.note_range(answers.family.value, answers.measured(answers.widen(kept, length)))
         parts.append(kept)
         status.append(state)
     writer.write(answers.to_batch(rows.ids[block], status, parts))

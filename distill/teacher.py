@@ -1,32 +1,53 @@
 """Teachers as a trainer sees them: cached or live, they answer for a batch through one method."""
 
-from collections.abc import Collection, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol, assert_never, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill.batch import Batch
 from distill.embedding import Embedding
-from distill.encoder import Answers, Encoder
+from distill.encoder import Encoder, Values
 from distill.packed import Packed, PackedReader
 from distill.projections import Projections
 from distill.training_rows import TrainingRows
-from schemas.answers import Answers as Group
+from schemas.answers import Answers
 from schemas.codec import Codec
 from schemas.errors import IntegrityError
-from schemas.signal import Family, Signal
+from schemas.signal import Column, Family, Signal
 
 
 @runtime_checkable
 class Teacher(Protocol):
     """Whatever answers for a batch."""
 
-    def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+    def answer(self, batch: Batch, signals: Collection[Signal]) -> Values:
         """Return the teacher's signals for the rows of a batch, packed, float32, on the batch's device."""
         ...
+
+    def kept(self, signals: Collection[Signal], rows: int) -> Bool[np.ndarray, " rows"]:
+        """Return which of so many rows have answers for all of the signals."""
+        ...
+
+
+def ask(teachers: Mapping[str, Teacher], batch: Batch, columns: Collection[Column]) -> dict[Column, Tensor]:
+    """Return what teachers, known by their names, say of a batch: the values of columns."""
+    answers: dict[Column, Tensor] = {}
+    for name, teacher in teachers.items():
+        signals = {column.signal for column in columns if column.teacher == name}
+        answers |= {Column(name, signal): values for signal, values in teacher.answer(batch, signals).items()}
+    return answers
+
+
+def kept(teachers: Mapping[str, Teacher], columns: Collection[Column], rows: int) -> Bool[np.ndarray, " rows"]:
+    """Return which of so many rows have answers in all columns."""
+    found = np.ones(rows, np.bool_)
+    for column in columns:
+        found &= teachers[column.teacher].kept({column.signal}, rows)
+    return found
 
 
 class LiveTeacher:
@@ -39,7 +60,7 @@ class LiveTeacher:
         self.encoder = encoder
         self.rows = rows
 
-    def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+    def answer(self, batch: Batch, signals: Collection[Signal]) -> Values:
         """Run the teacher in evaluation mode, without gradients."""
         if not signals:
             return {}
@@ -47,6 +68,11 @@ class LiveTeacher:
             batch = self.rows.batch(batch.rows, batch.input_ids.device)
         with torch.no_grad():
             return self.encoder.read(batch, signals)
+
+    def kept(self, signals: Collection[Signal], rows: int) -> Bool[np.ndarray, " rows"]:
+        """Whoever is asked anew answers for every row."""
+        del signals
+        return np.ones(rows, np.bool_)
 
 
 class CachedTeacher:
@@ -60,14 +86,14 @@ class CachedTeacher:
         self.embedding: Embedding | None = None
         self.projections: dict[PackedReader, Projections] = {}
 
-    def answer(self, batch: Batch, signals: Collection[Signal]) -> Answers:
+    def answer(self, batch: Batch, signals: Collection[Signal]) -> Values:
         """Copy the rows' numbers into packed buffers, move them to the batch's device and widen them there."""
         by_reader: dict[PackedReader, list[Signal]] = {}
         for signal in sorted(signals):
             if signal not in self.readers:
                 raise IntegrityError(f"a group that holds `{signal}`", "none", "run `distill teach`")
             by_reader.setdefault(self.readers[signal], []).append(signal)
-        answers: Answers = {}
+        answers: Values = {}
         for reader, wanted in by_reader.items():
             if reader.answers.family is Family.EMBEDDING:
                 answers |= {signal: self.embedding_of(reader).read(batch) for signal in wanted}
@@ -91,23 +117,39 @@ class CachedTeacher:
             self.projections[reader] = Projections.load(reader.file)
         return self.projections[reader]
 
-    def kept(self, signals: Collection[Signal]) -> np.ndarray:
+    def kept(self, signals: Collection[Signal], rows: int) -> Bool[np.ndarray, " rows"]:
         """Return which rows have answers for all of the signals."""
-        return np.logical_and.reduce([self.readers[signal].kept() for signal in signals])
+        return np.logical_and.reduce([np.ones(rows, np.bool_), *(self.readers[signal].kept() for signal in signals)])
 
 
 def widened(
-    packed: Packed, answers: Group, batch: Batch, signals: Sequence[Signal]
+    packed: Packed, answers: Answers, batch: Batch, signals: Sequence[Signal]
 ) -> Float[Tensor, "signals numbers"]:
     """Move what was kept to the batch's device and widen it there, as `Answers.widen` does on the host."""
     device = batch.input_ids.device
     numbers = torch.from_numpy(packed.numbers).to(device)
-    if answers.codec is Codec.BF16:
-        numbers = numbers.view(torch.bfloat16)
-    numbers = numbers.float()
-    if packed.scales is None:
-        return numbers
-    scales = torch.from_numpy(packed.scales).to(device).float()
+    match answers.codec:
+        case Codec.F32 | Codec.F16:
+            return numbers.float()
+        case Codec.BF16:
+            return numbers.view(torch.bfloat16).float()
+        case Codec.INT8:
+            assert packed.scales is not None
+            return scaled(numbers.float(), packed.scales, answers, batch, signals)
+        case _:
+            assert_never(answers.codec)
+
+
+def scaled(
+    numbers: Float[Tensor, "signals numbers"],
+    kept_scales: Float[np.ndarray, "signals scales"],
+    answers: Answers,
+    batch: Batch,
+    signals: Sequence[Signal],
+) -> Float[Tensor, "signals numbers"]:
+    """Multiply each vector by its scale, and move it back to where it was."""
+    device = numbers.device
+    scales = torch.from_numpy(kept_scales).to(device).float()
     if answers.family.at == "tokens":
         sizes = torch.from_numpy(np.repeat(batch.lengths, batch.lengths * answers.width)).to(device)
         return numbers * scales.repeat_interleave(sizes, dim=1)

@@ -14,6 +14,7 @@ from schemas.checkpoint import Checkpoint
 from schemas.digest import identity
 from schemas.errors import ModelError
 from schemas.example import KEPT, RANDOM, Change, Example
+from schemas.lengths import Lengths
 from schemas.positions import positions_of
 from schemas.task import Kind
 from schemas.tokens import FIRST_PIECES, NO_ID
@@ -38,6 +39,11 @@ class Encoded:
     def cut(self) -> int:
         """How many rows were cut."""
         return sum(self.was_cut)
+
+    @property
+    def lengths(self) -> Lengths:
+        """How many ids and masks each row has; rows encoded as bare texts have no masks."""
+        return Lengths.of(self.input_ids, self.masked_positions or [()] * len(self.input_ids))
 
     def append(self, input_ids: list[int], segments: list[int]) -> None:
         """Add a row of which nothing is masked, and whose words do not count."""

@@ -1,7 +1,7 @@
 """Training: one loop for every recipe, over a cached or a live teacher, that goes on where it was stopped."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from distill.objective import Objective
 from distill.order import Order
 from distill.recipe import Recipe, Stage
 from distill.shape import ModelShape
-from distill.teacher import Teacher
+from distill.teacher import Teacher, ask
 from distill.training_rows import TrainingRows
 from distill.training_state import Position, TrainingState, Weights, part, restore_optimizer
 from schemas.configuration import Training
@@ -38,15 +38,15 @@ ProgressOf = Callable[[str], Callable[[int, int, str], None]]
 class Trainer:
     """What a training run is made of.
 
-    `chosen` are the numbers of the rows to train on; `steps` has one number per stage; `evaluate` gives the metric on
-    the dev rows, larger being better; `input` is the digest of everything the result depends on. The `state` on disk is
-    the caller's to clear, once the result is safe.
+    `shapes` and `teachers` are those of teachers by name; `chosen` are the numbers of the rows to train on; `steps` has
+    one number per stage; `evaluate` gives the metric on the dev rows, larger being better; `input` is the digest of
+    everything the result depends on. The `state` on disk is the caller's to clear, once the result is safe.
     """
 
     student: Encoder
     recipe: Recipe
-    teacher_shape: ModelShape
-    teacher: Teacher
+    shapes: Mapping[str, ModelShape]
+    teachers: Mapping[str, Teacher]
     rows: TrainingRows
     chosen: np.ndarray
     steps: tuple[int, ...]
@@ -62,7 +62,7 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=precision)
         # Projections are drawn at random, so the seed comes before them.
         torch.manual_seed(self.seed)
-        self.objective = Objective(self.student, self.recipe, self.teacher_shape)
+        self.objective = Objective(self.student, self.recipe, self.shapes)
         counts, lengths = self.rows.counts[self.chosen], self.rows.lengths[self.chosen]
         self.order = Order(self.chosen, counts, lengths, batch=self.settings.batch, seed=self.seed)
         self.state = TrainingState(self.folder / "state")
@@ -94,7 +94,6 @@ class Trainer:
         if weights:
             restore_optimizer(optimizer.optimizer, weights)
         first = self.at.step if index == self.at.stage else 0
-        signals = {column.signal for column in stage.columns}
         total = self.steps[index]
         for step in range(first, total):
             # Dropout, too, is a function of where we are, so that a resumed run draws the same.
@@ -103,7 +102,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = self.rows.batch(self.order.at(step), self.accelerator.device)
-            answers = self.teacher.answer(batch, signals)
+            answers = ask(self.teachers, batch, stage.columns)
             labels = self.rows.targets(batch) if stage.wants_labels else None
             objective.train()
             with self.accelerator.autocast():

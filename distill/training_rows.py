@@ -18,6 +18,7 @@ from schemas.cache import Cache
 from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example, Label
 from schemas.group import Group
+from schemas.lengths import Lengths
 from schemas.manifest import Manifest
 from schemas.rows import NAME as ROWS
 from schemas.rows import examples as examples_of
@@ -31,7 +32,8 @@ class TrainingRows:
     """Columns of all rows; token ids are kept end to end, `ends` says where each row's end.
 
     `labels` is a class or a number a row, or a 1 or 0 for every class; nan where the row has none, and where its words
-    have classes of their own, in `words`. `origins` is the row's own id for an original.
+    have classes of their own, in `words`. `origins` is the row's own id for an original. `masked` is where tokens are
+    masked and, as a class, the id that truly stands there; `None` where nothing is.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class TrainingRows:
     ends: np.ndarray
     padding: int
     words: Words | None = None
+    masked: Words | None = None
 
     @classmethod
     def of(cls, cache: Cache, tokens: str, padding: int, task: Task) -> "TrainingRows":
@@ -69,6 +72,7 @@ class TrainingRows:
             ends=np.concatenate([[0], np.cumsum(input_ids.value_lengths().to_numpy())]).astype(np.int64),
             padding=padding,
             words=words_of(rows, encoded, tokens_group) if unit_of(task.kind) is Unit.WORD else None,
+            masked=masks_of(encoded),
         )
 
     @classmethod
@@ -94,12 +98,18 @@ class TrainingRows:
             ends=np.concatenate([[0], np.cumsum([len(ids) for ids in encoded.input_ids])]).astype(np.int64),
             padding=tokenizer.padding,
             words=None if found is None else Words.of(found, list(map(labels_of, examples))),
+            masked=Words.of(encoded.masked_positions, encoded.masked_ids) if any(encoded.masked_positions) else None,
         )
 
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each row."""
         return np.diff(self.ends)
+
+    @property
+    def all_lengths(self) -> Lengths:
+        """Tokens of each row, and how many of them are masked."""
+        return Lengths(self.lengths, np.zeros_like(self.lengths) if self.masked is None else np.diff(self.masked.ends))
 
     @property
     def is_original(self) -> np.ndarray:
@@ -144,6 +154,7 @@ class TrainingRows:
             padding=self.padding,
             device=device,
             words=self.words,
+            masked=self.masked,
         )
 
 
@@ -183,6 +194,16 @@ def words_of(rows: pa.Table, encoded: pa.Table, group: Group) -> Words:
     labels[tagged] = classes.drop_null().to_numpy()
     ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Words(kept.flatten().to_numpy().astype(np.int64), labels, ends)
+
+
+def masks_of(encoded: pa.Table) -> Words | None:
+    """Return the masked places of a token group's rows, `None` where it has no columns of them."""
+    if "masked_positions" not in encoded.column_names:
+        return None
+    places, truth = (encoded.column(name).combine_chunks() for name in ("masked_positions", "masked_ids"))
+    ends = np.concatenate([[0], np.cumsum(places.value_lengths().to_numpy())]).astype(np.int64)
+    positions, ids = (each.flatten().to_numpy().astype(np.int64) for each in (places, truth))
+    return Words(positions, ids, ends)
 
 
 def check_same_rows(rows: Manifest, other: Manifest, group: Group) -> None:

@@ -1,7 +1,7 @@
 """The augment stage: originals are shuffled to their shards, once and as text; each shard grows by itself."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def augment(
     cache = Cache(configuration.cache_path)
     layout = cache.choose_layout(configuration.name, scan.kept, configuration.shards)
     stage = make_stage(configuration, cache)
-    reading = ReadRows(with_absolute_data(configuration), scan, limit, layout.shards, stage.ground)
+    reading = ReadRows(with_absolute_data(configuration), replace(scan, sample=()), limit, layout.shards, stage.ground)
     entries = engine.run(
         lambda pipeline: augment_shards(pipeline, reading, layout.shards, stage),
         stage.ground.log,

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from pipelines.progress import size
+from pipelines.volume import Volume
 from schemas.answers import Answers
 from schemas.codec import Codec
 from schemas.configuration import Teaching
@@ -15,38 +14,47 @@ from schemas.signal import Family
 LADDER = (Codec.F16, Codec.INT8)
 
 
-def bytes_of(groups: Sequence[Answers], lengths: np.ndarray, rows: int) -> float:
-    """Return what some groups take for so many rows, of which the lengths are a sample."""
-    return rows * sum(answers.bytes(lengths) for answers in groups) / max(len(lengths), 1)
+def bytes_of(groups: Sequence[Answers], volume: Volume) -> float:
+    """Return what some groups take."""
+    return sum(map(volume.bytes, groups))
 
 
-def check_budget(teaching: Teaching, groups: Sequence[Answers], lengths: np.ndarray, rows: int) -> None:
+def check_budget(teaching: Teaching, groups: Sequence[Answers], volume: Volume) -> None:
     """Refuse groups that would take more than the configuration allows."""
-    needed = bytes_of(groups, lengths, rows)
+    needed = bytes_of(groups, volume)
     if teaching.budget is None or needed <= teaching.budget:
         return
     fitting = [
         f"{setting} ({size(small)})"
         for setting, found in smaller(groups)
-        if (small := bytes_of(found, lengths, rows)) <= teaching.budget
+        if (small := bytes_of(found, volume)) <= teaching.budget
     ]
     ways = [*fitting, "train.teacher=live", "lower augment.copies", "or a higher teach.budget"]
     raise ResourceError(
         f"answers of at most {size(teaching.budget)}, as `teach.budget` says",
-        f"about {size(needed)} for {rows:,} rows in {', '.join(answers.name for answers in groups)}",
+        f"about {size(needed)} for {volume.rows:,} rows in {', '.join(answers.name for answers in groups)}",
         f"set {', '.join(ways)}",
     )
 
 
 def smaller(groups: Sequence[Answers]) -> Iterator[tuple[str, list[Answers]]]:
     """Yield settings and the groups that they would make of these, from the gentlest on."""
-    for codec in LADDER:
-        coded = [each if each.family.exact else replace(each, codec=codec, affine=None) for each in groups]
-        if any(answers.codec is not each.codec for answers, each in zip(groups, coded, strict=True)):
-            yield f"teach.codec={codec.value}", coded
+    widest = max((answers.codec.dtype.itemsize for answers in groups if not answers.family.exact), default=0)
+    for codec in (None, *LADDER):
+        if codec and codec.dtype.itemsize >= widest:
+            continue
+        settings = [f"teach.codec={codec.value}"] if codec else []
+        coded = [recoded(answers, codec) for answers in groups]
+        if codec:
+            yield settings[0], coded
         computed = list(map(without_embedding, coded))
         if computed != coded:
-            yield f"teach.codec={codec.value} teach.embedding=compute", computed
+            yield " ".join([*settings, "teach.embedding=compute"]), computed
+
+
+def recoded(answers: Answers, codec: Codec | None) -> Answers:
+    """Return a group in another codec, if it is not one that is always exact."""
+    return answers if codec is None or answers.family.exact else replace(answers, codec=codec, affine=None)
 
 
 def without_embedding(answers: Answers) -> Answers:

@@ -2,23 +2,35 @@
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from distill.batch import Batch
-from distill.encoder import Encoder, load_model
+from distill.encoder import Encoder, accelerator, are_of_pieces, load_model
+from distill.shape import ModelShape
+from distill.teach import ShardTeacher, blocks
 from distill.tokens import Encoded, Tokenizer
+from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
-from pipelines.read import first_examples
 from pipelines.run import Run
+from pipelines.volume import LOOKED_AT, lengths_of, rows_of
+from schemas import rows
 from schemas.answers import Answers
+from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
+from schemas.digest import digest
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.example import Example
+from schemas.lengths import Lengths
+from schemas.manifest import Manifest
 from schemas.signal import Signal
 
 SAMPLE = 64
@@ -26,10 +38,11 @@ ROWS_PER_BATCH = 16
 
 
 class Calibration:
-    """Loads and reads what it is asked for, once."""
+    """Loads and reads what it is asked for of one teacher, once."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, name: str) -> None:
         self.run = run
+        self.name = name
         self.configuration = run.configuration
         self.kind = run.configuration.task.kind
 
@@ -38,29 +51,66 @@ class Calibration:
         """What is known of the rows of a corpus, `None` where the data are rows."""
         scan = self.run.scan
         if isinstance(scan, CorpusScan):
-            return corpus_sample(self.configuration, scan, self.run.limit, SAMPLE)
+            return corpus_sample(self.configuration, scan, self.run.limit, LOOKED_AT)
         return None
 
     @cached_property
-    def sample(self) -> list[Example]:
-        """Rows from the head of the data."""
+    def made(self) -> Manifest | None:
+        """The manifest of the rows, copies among them, where they are in the cache."""
+        try:
+            return self.run.rows_manifest()
+        except (ConfigurationError, IntegrityError):
+            return None
+
+    @cached_property
+    def looked_at(self) -> list[Example]:
+        """Rows of which the tokens are counted: of those that were made if they are there, else of those read."""
+        if self.made:
+            return rows_of(Cache(self.configuration.cache_path), self.made)
         if self.corpus:
             return self.corpus.examples
         assert not isinstance(self.run.scan, CorpusScan)
-        return first_examples(self.configuration, self.run.scan, SAMPLE)
+        return list(self.run.scan.sample)
+
+    @cached_property
+    def sample(self) -> list[Example]:
+        """The few of them that models are asked for, short and long ones in the proportion of all."""
+        by_length = sorted(self.looked_at, key=lambda example: example.order)
+        share = len(by_length) / min(SAMPLE, len(by_length))
+        return [by_length[int((i + 0.5) * share)] for i in range(min(SAMPLE, len(by_length)))]
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The teacher, or the model it is to be made from, which costs the same."""
-        return Checkpoint.find(self.configuration.base_teacher or self.configuration.teacher)
+        base = self.configuration.base_teacher if self.name == self.configuration.teacher_name else None
+        return Checkpoint.find(base or self.configuration.model_of(self.name))
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """The teacher's shape in the end: with the task's outputs."""
+        labels = self.configuration.task.model_labels()
+        return ModelShape.of(
+            AutoConfig.from_pretrained(self.checkpoint.path, trust_remote_code=False, **labels), self.kind
+        )
+
+    @cached_property
+    def loading_seconds(self) -> float:
+        """What a worker spends on loading a model, and so before its first row."""
+        return timed(lambda: load_model(self.checkpoint, self.kind))[0]
 
     @cached_property
     def encoder(self) -> Encoder:
         """The teacher as workers load it."""
-        if self.configuration.base_teacher is None:
-            return Encoder.load(self.checkpoint, self.configuration.task)
+        if self.configuration.base_teacher is None or self.name != self.configuration.teacher_name:
+            return Encoder.load_accelerated(self.checkpoint, self.configuration.task)
         model, _ = load_model(self.checkpoint, self.kind, **self.configuration.task.model_labels())
-        return Encoder(model.eval(), self.kind)
+        return Encoder(model.eval().to(accelerator()), self.kind)
+
+    def encoder_for(self, signals: Collection[Signal]) -> Encoder:
+        """Return the teacher with the head that the signals need beside the task's."""
+        if not are_of_pieces(signals):
+            return self.encoder
+        return Encoder.load_accelerated(self.checkpoint, self.configuration.task, signals)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -78,15 +128,32 @@ class Calibration:
         parts = (self.encoded.input_ids, self.encoded.token_type_ids)
         ids, segments = ([np.array(row) for row in part] for part in parts)
         by_length = np.argsort([len(row) for row in ids], kind="stable")
+        padding, device = self.tokenizer.padding, self.encoder.device
         return [
-            Batch.of(rows, [ids[i] for i in rows], [segments[i] for i in rows], padding=self.tokenizer.padding)
-            for rows in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
+            Batch.of(
+                some,
+                [ids[i] for i in some],
+                [segments[i] for i in some],
+                padding=padding,
+                device=device,
+                masked=Words.of(self.encoded.masked_positions, self.encoded.masked_ids),
+            )
+            for some in np.array_split(by_length, -(-len(ids) // ROWS_PER_BATCH))
         ]
 
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each row of the sample."""
-        return np.concatenate([batch.lengths for batch in self.batches])
+    @property
+    def lengths(self) -> Lengths:
+        """Those of the rows of the sample."""
+        return self.encoded.lengths
+
+    @property
+    def middling(self) -> tuple[list[Example], int]:
+        """A batch of rows of middling length, as workers will cut it, and its tokens."""
+        by_length = sorted(self.looked_at, key=lambda example: example.order)
+        lengths = lengths_of(by_length, self.tokenizer).tokens
+        cut = list(blocks(lengths, self.configuration.teach.batch_tokens))
+        middle = cut[(len(cut) - 1) // 2]
+        return [by_length[row] for row in middle], int(lengths[middle].sum())
 
     @property
     def text_bytes(self) -> float:
@@ -95,18 +162,48 @@ class Calibration:
 
     def forward_seconds(self, signals: set[Signal]) -> float:
         """Time the teacher on the sample, after a warm-up; return the seconds a row takes."""
+        encoder = self.encoder_for(signals)
         with torch.inference_mode():
-            self.encoder.read(self.batches[0], signals)
-            seconds, _ = timed(lambda: [self.encoder.read(batch, signals) for batch in self.batches])
+            encoder.read(self.batches[0], signals)
+            seconds, _ = timed(lambda: [answered(encoder.read(batch, signals)) for batch in self.batches])
         return seconds / len(self.sample)
+
+    def teaching_seconds(self, groups: Sequence[Answers], identity: dict[str, Any]) -> float:
+        """Teach a batch of rows of middling length in a folder of its own, after a warm-up; return seconds a token.
+
+        It is as large as workers will ask for: larger ones are slower where a processor's cache does not hold them.
+        """
+        some, count = self.middling
+        masked = any(example.masks for example in some)
+        budget = self.configuration.teach.batch_tokens
+        with TemporaryDirectory() as folder:
+            cache = Cache(Path(folder))
+            signals = {signal for answers in groups for signal in answers.asked}
+            encoder = self.encoder_for(signals)
+            teacher = ShardTeacher(cache, encoder, self.tokenizer, tuple(groups), identity, budget, masked)
+            label_type = self.configuration.task.label_type
+            with cache.group(rows.NAME).writer(0, rows.schema(label_type)) as writer:
+                writer.write(rows.to_batch(some, label_type))
+                side = writer.commit(settings=digest("sample"), input=digest("sample"), accounting={})
+            with torch.inference_mode():
+                encoder.read(self.batches[0], signals)
+            seconds, _ = timed(lambda: teacher.teach(side))
+        return seconds / count
 
     def reading_seconds(self, groups: Sequence[Answers]) -> float:
         """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""
         seconds = 0.0
         for answers in groups:
-            numbers = np.zeros(int(answers.size(self.lengths).sum()) * len(answers.asked), answers.codec.dtype)
+            sizes = answers.size(self.lengths.at(answers.family.at))
+            numbers = np.zeros(int(sizes.sum()) * len(answers.asked), answers.codec.dtype)
             seconds += min(timed(lambda numbers=numbers: torch.from_numpy(numbers.copy()).float())[0] for _ in range(2))
         return seconds / len(self.sample)
+
+
+def answered(answers: Mapping[Signal, Any]) -> None:
+    """Wait for what a model says: a device works on while nobody looks at its numbers."""
+    for values in answers.values():
+        values.flatten()[:1].cpu()
 
 
 def peak_bytes() -> int:

@@ -148,11 +148,12 @@ def verify(
 ) -> None:
     """Check every byte of a cache against its manifests, and the rows of all groups against each other."""
     with reported(debug):
+        from pipelines import repair as repairing
         from pipelines import verify as verifying
 
         run = load(file, keys, limit, debug)
         with run.held() if repair else nullcontext():
-            for line in verifying.repair(run) if repair else verifying.verify(run):
+            for line in repairing.repair(run) if repair else verifying.verify(run):
                 typer.echo(line)
         if live:
             from pipelines.verify_live import verify_live

@@ -74,6 +74,7 @@ def written(guess: Guess) -> Iterator[str]:
     yield ""
     yield f"teacher: {PLACEHOLDER}  # {Configuration.model_fields['teacher'].description}"
     yield f"# teacher: finetune {PLACEHOLDER}  # makes a teacher from your labelled rows first"
+    yield from defaults(Configuration, ("teachers",), indent="# ")
     for name, section in SECTIONS.items():
         yield ""
         active = active_keys(guess).get(name, {})

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipelines.families import families
@@ -25,17 +25,19 @@ LONGEST = 80
 def show_cache(run: Run, originals: int, page: Path | None) -> None:
     """Print the groups of a cache, and the first originals with their copies, or write these as a page."""
     rows_group(run.configuration)
+    own = {"teacher": run.configuration.teacher_name}
     if page is not None:
         from pipelines.page.page import write_rows
 
         check_page(page)
         with resource_errors(str(page)):
-            write_rows(page, run.configuration, run.known_identity(), originals)
+            write_rows(page, run.configuration, run.known_identity() or own, originals)
         print(page)
         return
     cache = Cache(run.configuration.cache_path)
     console = Terminal()
-    table = Table("group", "rows", "shards", "size", "smallest to largest", "codec's error", title=str(cache.path))
+    name = Column("group", overflow="fold")
+    table = Table(name, "rows", "shards", "size", "smallest to largest", "codec's error", title=str(cache.path))
     for group in cache.groups():
         manifest = group.manifest()
         ranges = "; ".join(f"{low:.4g} to {high:.4g}" for low, high in manifest.ranges.values())
@@ -43,7 +45,7 @@ def show_cache(run: Run, originals: int, page: Path | None) -> None:
         sizes = (f"{manifest.rows:,}", str(len(manifest.shards)), size(manifest.bytes))
         table.add_row(group.name, *sizes, ranges, errors)
     console.print(table)
-    for family in islice(families(cache, None), originals):
+    for family in islice(families(cache, own), originals):
         for member in family:
             console.print(marked(member.example, run.configuration.task), soft_wrap=True)
 

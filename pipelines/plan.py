@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipelines.printable import Terminal
 from pipelines.progress import duration, size
@@ -29,6 +29,9 @@ class Line:
     state: str
 
 
+TITLE = "plan (estimated from a small sample)"
+
+
 @dataclass
 class Plan:
     """What became of the rows that were read, what the stages would do, and what else to know."""
@@ -43,7 +46,7 @@ def show_plan(plan: Plan) -> None:
     """Print a plan."""
     console = Terminal()
     console.print(accounted(plan.accounting), highlight=False)
-    table = Table("stage", "work", "disk", "time", "state", title="plan (estimated from a small sample)")
+    table = Table("stage", Column("work", overflow="fold"), "disk", "time", "state", title=TITLE)
     for line in plan.lines:
         table.add_row(line.stage, line.work, size(line.bytes) if line.bytes else "", duration(line.seconds), line.state)
     console.print(table)

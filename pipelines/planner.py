@@ -3,10 +3,11 @@
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import torch
 
 from distill.configured import recipe_of
@@ -16,31 +17,30 @@ from distill.recipe import Recipe
 from distill.student import student_shape
 from distill.teach import settings_of
 from pipelines.beam_module import beam_module
-from pipelines.budget import check_budget
+from pipelines.budget import bytes_of, check_budget
 from pipelines.calibration import Calibration, peak_bytes, timed
 from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
 from pipelines.progress import size
 from pipelines.run import Run
+from pipelines.volume import Volume, lengths_of, volume_of
 from schemas import rows, tokens
 from schemas.answers import Answers
-from schemas.cache import Cache
+from schemas.cache import Cache, default_shards
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.example import Example
 from schemas.signal import Signal, answer_of, hidden
-from schemas.store import existing_parent
+from schemas.store import existing_parent, names_in
+from schemas.task import Task
 
 if TYPE_CHECKING:
     from augment.candidates import Positions
     from augment.strategy import Grown, Strategy
 
 DONE, TO_DO = "done", "to do"
-BYTES_AROUND_ANSWERS = 24
-"""Id, status and list offset of a row; what stands around a record batch vanishes beside it."""
 BYTES_AROUND_TEXT = 100
 BYTES_PER_CANDIDATE = 14
-BYTES_PER_TOKEN = 5
 BYTES_PER_STORED_CHARACTER = 3.5
 """Of a corpus's store: the text, where its words stand and how many pieces they have."""
 
@@ -51,11 +51,14 @@ class Planner:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.configuration = run.configuration
-        self.calibration = Calibration(run)
+        names = [run.configuration.teacher_name, *run.configuration.other_teachers]
+        self.calibrations = {name: Calibration(run, name) for name in names}
+        self.calibration = self.calibrations[run.configuration.teacher_name]
         self.cache = Cache(run.configuration.cache_path)
         self.workers = run.configuration.workers.count or cores()
         self.kind = run.configuration.task.kind
         self.copies = 0
+        self.copied: list[Example] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
@@ -63,10 +66,11 @@ class Planner:
         """Return the plan of all stages."""
         accounting = self.run.scan.accounting()
         torch.set_num_threads(self.configuration.workers.threads)
-        augmentation, teaching = self.augmentation(), self.teaching()
+        augmentation = self.augmentation()
+        teaching = [self.teaching(name) for name in self.calibrations]
         torch.set_num_threads(cores())
         making = [self.fine_tuning()] if self.configuration.base_teacher else []
-        lines = [augmentation, *making, teaching, self.training()]
+        lines = [augmentation, *making, *teaching, self.training()]
         needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
         if needed > free:
             self.warnings.append(
@@ -78,26 +82,30 @@ class Planner:
         except ResourceError as error:
             self.warnings.append(f"{error.found}, and `teach.budget` allows less: {error.remedy}")
         workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
-        self.notes.append(f"memory: about {size(peak_bytes())} a worker at most, {workers}")
+        self.notes.append(f"memory: about {size(peak_bytes())} a worker, {workers}")
         return Plan(accounting, lines, self.notes, self.warnings)
 
     def check_budget(self) -> None:
         """Refuse answers that would take more than `teach.budget`; the plan has said how many rows there will be."""
-        signals, identity = self.asked()
-        groups = self.groups(signals, identity)
-        check_budget(self.configuration.teach, groups, self.calibration.lengths, self.grown)
+        groups = [each for name in self.calibrations for each in self.groups(name, self.asked(name))]
+        check_budget(self.configuration.teach, groups, self.volume)
 
-    def asked(self) -> tuple[set[Signal], dict[str, Any]]:
-        """Return what the teacher is asked for, and what its answers depend on."""
-        teaching, threads = self.configuration.teach, self.configuration.workers.threads
-        return self.run.signals(self.recipe), identity_of(self.made_teacher(), teaching, threads)
+    def asked(self, name: str) -> set[Signal]:
+        """Return what a teacher is asked for."""
+        return {column.signal for column in self.run.columns(self.recipe) if column.teacher == name}
+
+    def identity(self, name: str) -> dict[str, Any]:
+        """Return what a teacher's answers depend on."""
+        own = name == self.configuration.teacher_name
+        checkpoint = self.made_teacher() if own else self.calibrations[name].checkpoint
+        return identity_of(checkpoint, self.configuration.teach, self.configuration.workers.threads)
 
     # What is extrapolated from
 
     @cached_property
     def recipe(self) -> Recipe:
         """The configured recipe."""
-        return recipe_of(self.configuration, self.calibration.checkpoint, self.calibration.encoder.shape)
+        return recipe_of(self.configuration, self.calibration.checkpoint, self.calibration.shape)
 
     @property
     def kept(self) -> int:
@@ -110,12 +118,24 @@ class Planner:
     @property
     def cheap(self) -> set[Signal]:
         """What takes a model's forward pass and no more."""
-        return {hidden(self.calibration.encoder.shape.layers)} if self.calibration.corpus else {answer_of(self.kind)}
+        return {hidden(self.calibration.shape.layers)} if self.calibration.corpus else {answer_of(self.kind)}
 
     @property
     def grown(self) -> int:
         """Rows after augmentation."""
         return self.kept + self.copies
+
+    @cached_property
+    def volume(self) -> Volume:
+        """The rows that the teacher is asked for, those made if they are there; else as the plan of them found."""
+        teaching, calibration = self.configuration.teach, self.calibration
+        if calibration.made:
+            return volume_of(self.cache, calibration.made, calibration.tokenizer, teaching)
+        pieces = len(calibration.tokenizer.backend)
+        examples = [*calibration.sample, *self.copied] if self.copied else calibration.looked_at
+        layout = self.cache.layout()
+        shards = layout.shards if layout else self.configuration.shards or default_shards(self.kept)
+        return Volume(self.grown, shards, teaching.batch_tokens, [lengths_of(examples, calibration.tokenizer)], pieces)
 
     # Stages
 
@@ -166,7 +186,9 @@ class Planner:
             list(strategy.grow(sample[:4], strategy.propose(sample[:4])))
             spent, (positions, grown) = timed(partial(propose_and_grow, strategy, sample))
             seconds += spent
-            self.copies += round(sum(len(copies) for copies, _ in grown) * share)
+            copied = copies_of(grown, sample, self.configuration.task)
+            self.copied += copied
+            self.copies += round(len(copied) * share)
             words += sum(map(len, positions)) * share
         space = self.grown * (text + BYTES_AROUND_TEXT)
         space += words * self.configuration.augment.candidates * BYTES_PER_CANDIDATE
@@ -183,41 +205,42 @@ class Planner:
         seconds = 0.0 if state == DONE else seconds
         return Line("teacher", f"{steps:,} steps of {settings.batch} rows to make it", 0.0, seconds, state)
 
-    def teaching(self) -> Line:
-        """Ask the teacher for the sample, with all signals that the recipe needs."""
-        signals, identity = self.asked()
-        groups = self.groups(signals, identity)
-        if cut := self.calibration.encoded.cut:
-            looked_at = len(self.calibration.sample)
+    def teaching(self, name: str) -> Line:
+        """Ask a teacher for the sample, with all signals that the recipe needs of it."""
+        calibration, signals, identity = self.calibrations[name], self.asked(name), self.identity(name)
+        stage = "teach" if calibration is self.calibration else f"teach {name}"
+        groups = self.groups(name, signals)
+        if cut := calibration.encoded.cut:
+            looked_at = len(calibration.sample)
             done = "cut at" if self.configuration.teach.longer == "cut" else "left without an answer, over"
             self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
-        pieces = self.grown * self.calibration.lengths.mean()
-        space = pieces * BYTES_PER_TOKEN
+        pieces, own = self.volume.tokens, self.calibration.checkpoint.tokenizer_fingerprint
+        # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
+        shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
+        space = 0.0 if shared else self.volume.token_bytes
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
-        for answers in left:
-            space += self.grown * answers.bytes(self.calibration.lengths) / len(self.calibration.lengths)
+        space += bytes_of(left, self.volume)
         if not groups:
-            self.say_why_live(identity)
+            self.say_why_live(name)
             done = self.rows_state() == DONE and self.has_tokens()
             work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
-            return Line("teach", work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
-        names = ", ".join(answers.name for answers in groups)
+            return Line(stage, work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
+        names = ", ".join(f"{answers.name} ({size(self.volume.bytes(answers))})" for answers in groups)
         work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
         if not left:
-            return Line("teach", work, 0.0, 0.0, DONE)
-        row = self.calibration.forward_seconds(signals)
-        self.say_when_it_pays(groups, row)
-        seconds = row * self.grown / self.workers
-        begun = any(self.cache.group(answers.name).path.exists() for answers in left)
+            return Line(stage, work, 0.0, 0.0, DONE)
+        seconds = calibration.teaching_seconds(left, identity) * pieces
+        self.say_when_it_pays(name, groups, calibration.forward_seconds(signals), seconds)
+        begun = any(names_in(self.cache.group(answers.name).path) for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
-        return Line("teach", work, space, seconds, state)
+        return Line(stage, work, space, seconds / self.workers + calibration.loading_seconds, state)
 
-    def groups(self, signals: set[Signal], identity: dict[str, Any]) -> list[Answers]:
-        """Return the groups that would hold what the teacher says."""
-        checkpoint, shape = self.calibration.checkpoint, self.calibration.encoder.shape
-        lengths = self.calibration.lengths
+    def groups(self, name: str, signals: Collection[Signal]) -> list[Answers]:
+        """Return the groups that would hold what a teacher says."""
+        calibration = self.calibrations[name]
+        checkpoint, shape, lengths = calibration.checkpoint, calibration.shape, self.volume.lengths.tokens
         keeping = keeping_of(self.configuration.teach, checkpoint, shape, signals, lambda: lengths)
-        return wanted_groups(self.cache, signals, shape, keeping, identity)
+        return wanted_groups(self.cache, name, signals, shape, keeping, self.identity(name))
 
     def has_tokens(self) -> bool:
         """Whether the token ids of just the rows that are there are there, too."""
@@ -227,33 +250,36 @@ class Planner:
             return False
         return group.manifest().ids == found.manifest().ids
 
-    def say_why_live(self, identity: dict[str, Any]) -> None:
+    def say_why_live(self, name: str) -> None:
         """Say what a cache of the answers would take."""
-        signals = {column.signal for column in self.recipe.columns}
-        groups = self.groups(signals, identity)
-        lengths = self.calibration.lengths
-        bytes = sum(self.grown * answers.bytes(lengths) / len(lengths) for answers in groups)
+        groups = self.groups(name, self.recipe.signals_of(name))
+        space = size(bytes_of(groups, self.volume))
         self.warnings.append(
-            f"the teacher is live: its answers would take {size(bytes)} of disk; train.teacher=cached keeps them"
+            f"the teacher is live: its answers would take {space} of disk; train.teacher=cached keeps them"
         )
 
-    def say_when_it_pays(self, groups: list[Answers], asking: float) -> None:
-        """Say after how many students a cache has cost less than a teacher in the loop."""
+    def say_when_it_pays(self, name: str, groups: list[Answers], asking: float, cost: float) -> None:
+        """Say after how many students a cache has cost less than a teacher in the loop.
+
+        `asking` is seconds a row, `cost` the seconds that teaching takes.
+        """
         settings = self.configuration.train
         steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
-        seen = settings.batch * sum(n for stage, n in zip(self.recipe.stages, steps, strict=True) if stage.columns)
-        reading = self.calibration.reading_seconds(groups)
-        saved, cost = seen * (asking - reading), self.grown * (asking + reading)
+        asks = [any(column.teacher == name for column in stage.columns) for stage in self.recipe.stages]
+        seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
+        reading = self.calibrations[name].reading_seconds(groups)
+        saved = seen * (asking - reading)
+        whose = "the teacher's" if len(self.calibrations) == 1 else f"{name}'s"
         if saved <= 0:
             self.warnings.append(
-                "reading these answers takes longer than asking this teacher, so a cache never pays: set "
+                f"reading {whose} answers takes longer than asking, so a cache never pays: set "
                 "train.teacher=live, or keep less (teach.codec=int8, a recipe of fewer signals)"
             )
             return
         students = math.ceil(cost / saved)
         passes = f"{seen / self.grown:.1f} passes over the rows a student"
         first = "the first student on" if students == 1 else f"student {students} on"
-        self.notes.append(f"the cache pays from {first}: the teacher is asked once a row, not for {passes}")
+        self.notes.append(f"a cache of {whose} answers pays from {first}: it is asked once a row, not for {passes}")
 
     def training(self) -> Line:
         """Take a step for three forward passes of a student, and a student for its share of the teacher's depth.
@@ -263,13 +289,14 @@ class Planner:
         settings = self.configuration.train
         steps = settings.steps or sum(self.recipe.steps(self.grown, settings.batch))
         student = student_shape(self.configuration.student, self.calibration.checkpoint, self.configuration.task)
-        depth = student.layers / self.calibration.encoder.shape.layers
+        depth = student.layers / self.calibration.shape.layers
         passes = 3 * depth + (1 if settings.teacher == "live" else 0)
         step = passes * self.calibration.forward_seconds(self.cheap) * settings.batch
         arms = ["general"] if self.calibration.corpus else settings.arms
         results = [self.run.output / "students" / arm / "result.json" for arm in arms]
         left = sum(not path.exists() for path in results)
-        work = f"{len(arms)} students, {steps:,} steps of {settings.batch} rows each"
+        students = "1 student" if len(arms) == 1 else f"{len(arms)} students"
+        work = f"{students}, {steps:,} steps of {settings.batch} rows each"
         done = f"{len(results) - left} of {len(results)} trained before"
         return Line("train", work, 0.0, step * steps * left, done)
 
@@ -278,6 +305,13 @@ def propose_and_grow(strategy: "Strategy", sample: Sequence[Example]) -> "tuple[
     """Return what a strategy proposes for rows, and their copies."""
     positions = strategy.propose(sample)
     return positions, list(strategy.grow(sample, positions))
+
+
+def copies_of(grown: "Sequence[Grown]", sample: Sequence[Example], task: Task) -> list[Example]:
+    """Return the copies that were grown from some rows."""
+    read = pa.Table.from_batches([rows.to_batch(sample, task.label_type)])
+    copies = pa.Table.from_batches([copies for copies, _ in grown], rows.COPIES)
+    return list(rows.examples(rows.complete(copies, read)))
 
 
 def cores() -> int:

@@ -2,8 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,8 @@ from schemas.example import Example
 
 HELD_OUT_IN = 10
 NAMED = 3
+SAMPLED = 1024
+"""Rows that a scan remembers."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Scan:
     `read = kept + merged + rejected` counts the rows of the training split, those of `data.transfer` among them;
     `held_out` rows serve as dev, those with a label, and are not among them. `conflicting` and `unlabelled` are of the
     kept; `leaked` rows have the texts of a dev or test row, and are rejected where the configuration drops them:
-    `dropped` are their ids. `ids` is the digest of the sorted ids of the rows that were not rejected.
+    `dropped` are their ids. `ids` is the digest of the sorted ids of the rows that were not rejected, and
+    `sample` some of those, no two alike, taken from all files by their ids.
     """
 
     read: int
@@ -46,13 +48,15 @@ class Scan:
     test_rejected: int
     ids: str = ""
     dropped: frozenset[int] = field(default=frozenset(), repr=False)
+    sample: tuple[Example, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         assert self.read == self.kept + self.merged + self.rejected, self
 
     def accounting(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {name: count for name, count in asdict(self).items() if name not in ("ids", "dropped")}
+        names = (field.name for field in fields(self))
+        return {name: getattr(self, name) for name in names if name not in ("ids", "dropped", "sample")}
 
 
 def scan(configuration: Configuration, limit: int | None, rejects: Path | None) -> Scan:
@@ -92,11 +96,15 @@ def scan(configuration: Configuration, limit: int | None, rejects: Path | None) 
         test_rejected=test_rejected,
         ids=ids_digest(np.sort(np.frombuffer(tally.ids, np.uint64))),
         dropped=frozenset(tally.dropped),
+        sample=tally.sample(),
     )
 
 
 class Tally:
-    """What became of the rows of the training files; a kept row takes 17 bytes, however long it is."""
+    """What became of the rows of the training files; a kept row takes 17 bytes, however long it is.
+
+    Ids are digests, so the rows with the lowest are as good a sample as any.
+    """
 
     def __init__(self, configuration: Configuration, evaluated: frozenset[int], rejects: Rejects) -> None:
         self.data = configuration.data
@@ -108,6 +116,8 @@ class Tally:
         self.rejected = self.held_out = self.dev = self.leaked = 0
         self.named: list[str] = []
         self.dropped: set[int] = set()
+        self.some: dict[int, Example] = {}
+        self.highest = 2**64
 
     def take(self, found: tuple[Record, Example] | Reject) -> None:
         """Count one row."""
@@ -130,6 +140,15 @@ class Tally:
         self.ids.append(example.id)
         self.texts.append(texts)
         self.labelled.append(example.is_labelled)
+        if example.id < self.highest:
+            self.some[example.id] = example
+            if len(self.some) == 2 * SAMPLED:
+                self.some = {each.id: each for each in self.sample()}
+                self.highest = max(self.some)
+
+    def sample(self) -> tuple[Example, ...]:
+        """Return the rows with the lowest ids."""
+        return tuple(self.some[id] for id in sorted(self.some)[:SAMPLED])
 
     def reject(self, reject: Reject) -> None:
         """Count and list a row that is left out."""
@@ -184,12 +203,6 @@ def training_rows(configuration: Configuration, limit: int | None) -> Iterator[t
     yield from located_examples(configuration.name, configuration.task, data, files(data.train), limit)
     if data.transfer:
         yield from transfer_rows(configuration, limit)
-
-
-def first_examples(configuration: Configuration, scan: Scan, number: int) -> list[Example]:
-    """Return distinct rows from the head of the rows to train on."""
-    head = islice(training_examples(configuration, scan, None), number)
-    return list({example.id: example for example in head}.values())
 
 
 def held_out(configuration: Configuration, split: Literal["dev", "test"], limit: int | None) -> list[Example]:

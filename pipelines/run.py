@@ -27,9 +27,10 @@ from schemas.store import locked, resource_errors
 if TYPE_CHECKING:
     from distill.arm_result import ArmResult
     from distill.recipe import Recipe
+    from distill.teachers import Teachers
     from pipelines.engine import Engine
     from schemas.checkpoint import Checkpoint
-    from schemas.signal import Signal
+    from schemas.signal import Column
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,23 @@ class Run:
 
     @cached_property
     def teacher(self) -> "Checkpoint":
-        """The teacher, made first where the configuration says `finetune`."""
+        """The run's own teacher, made first where the configuration says `finetune`."""
         from distill.fine_tune import fine_tune
         from schemas.checkpoint import Checkpoint
 
         base = self.configuration.base_teacher
         if base is None:
-            return Checkpoint.find(self.configuration.teacher)
+            return Checkpoint.find(self.configuration.model_of(self.configuration.teacher_name))
         return fine_tune(
             self.configuration, Checkpoint.find(base), self.originals(), self.splits["dev"], training_progress
         )
+
+    @cached_property
+    def teachers(self) -> "Teachers":
+        """The run's own teacher, and others by name."""
+        from distill.teachers import Teachers
+
+        return Teachers.of(self.configuration, self.teacher)
 
     def originals(self) -> list[Example]:
         """Return the rows that were read, out of the cache."""
@@ -119,18 +127,17 @@ class Run:
             recipe.refuse_predictions()
         return recipe
 
-    def signals(self, recipe: "Recipe") -> "set[Signal]":
-        """Return what the teacher is asked for and the cache holds; on raw text that is its insides alone.
+    def columns(self, recipe: "Recipe") -> "set[Column]":
+        """Return what teachers are asked for and the cache holds; on raw text that is their insides alone.
 
         A plan has the recipe before there is a teacher, where that is still to be made.
         """
-        from schemas.signal import answer_of
+        from schemas.signal import Column, answer_of
 
-        live = self.configuration.train.teacher == "live"
-        columns = set() if live else {column.signal for column in recipe.columns}
+        columns = set() if self.configuration.train.teacher == "live" else set(recipe.columns)
         if self.configuration.data.corpus:
             return columns
-        return columns | {answer_of(self.configuration.task.kind)}
+        return columns | {Column(self.configuration.teacher_name, answer_of(self.configuration.task.kind))}
 
     def check(self) -> None:
         """Refuse what only a later stage would find: no labelled rows to make a teacher from, or to evaluate on."""
@@ -158,19 +165,16 @@ class Run:
         return accounting
 
     def teach(self) -> dict[str, Any]:
-        """Ask the teacher for every signal the recipe needs; return how many rows were asked and copied."""
-        from distill.shape import ModelShape
-
+        """Ask the teachers for every signal the recipe needs; return how many rows were asked and copied."""
         self.rows_manifest()
         teach = beam_module("teach").teach
         start = time.monotonic()
-        signals = self.signals(self.recipe())
-        shape = ModelShape.of_checkpoint(self.teacher, self.configuration.task.kind)
-        work = teach(self.configuration, self.teacher, shape, signals, self.engine(), self.check_teacher)
+        columns = self.columns(self.recipe())
+        work = teach(self.configuration, self.teachers, columns, self.engine(), self.check_teacher)
         self.note("teach", seconds=time.monotonic() - start, **work)
         return work
 
-    def check_teacher(self) -> None:
+    def check_teacher(self, name: str) -> None:
         """Refuse a teacher that does no better than chance on the dev rows; a trial on few rows only says so."""
         if self.configuration.data.corpus or self.configuration.teach.at_chance == "allow":
             return
@@ -179,16 +183,17 @@ class Run:
         from distill.evaluate import HeldOut, predictions
         from distill.tokens import Tokenizer
 
-        encoder = Encoder.load_accelerated(self.teacher, self.configuration.task)
-        tokenizer = Tokenizer.load(self.teacher, self.configuration.teach.max_length)
+        checkpoint = self.teachers.checkpoints[name]
+        encoder = Encoder.load_accelerated(checkpoint, self.configuration.task)
+        tokenizer = Tokenizer.load(checkpoint, self.configuration.teach.max_length)
         held_out = HeldOut.of(self.splits["dev"][:ROWS], tokenizer, self.configuration.task, encoder.device)
         chance = Chance.of(predictions(encoder, held_out), held_out.judge, self.configuration.seed)
         if not chance.is_all:
             return
         refusal = QualityError(
             "a teacher that does better than chance on the dev rows",
-            f"{self.configuration.teacher}: {held_out.metric.value} {chance.value:.3f}, and {chance.middle:.3f} with "
-            f"its answers for {len(held_out.rows.ids)} rows shuffled among them",
+            f"{self.configuration.model_of(name)}: {held_out.metric.value} {chance.value:.3f}, and {chance.middle:.3f} "
+            f"with its answers for {len(held_out.rows.ids)} rows shuffled among them",
             "name a teacher of this task, check the order of `task.labels`, or set teach.at_chance=allow",
         )
         if self.limit is None:
@@ -198,29 +203,27 @@ class Run:
     def train(self) -> "list[ArmResult]":
         """Train and evaluate all arms, and write the report."""
         from distill.arms import Arms, Splits
-        from distill.needs import identity_of
         from pipelines.page.page import write_page
         from pipelines.quality import quality_of
         from pipelines.report import earlier_quality, read_report, report_path, write_report
 
         manifest = self.rows_manifest()
         start = time.monotonic()
-        identity = identity_of(self.teacher, self.configuration.teach, self.configuration.workers.threads)
         if self.configuration.data.corpus:
             from distill.general import train_general
 
-            result = train_general(self.configuration, self.teacher, self.recipe(), identity, training_progress)
+            result = train_general(self.configuration, self.teachers, self.recipe(), training_progress)
             self.note("train", seconds=time.monotonic() - start)
             return [result]
-        arms = Arms(self.configuration, self.teacher, Splits(**self.splits), identity, training_progress)
+        arms = Arms(self.configuration, self.teachers, Splits(**self.splits), training_progress)
         results = arms.run()
         for key in absent(self.configuration.augment):
             print(f"note: `{key}` is not here; that it made the rows is taken on trust", file=sys.stderr)
         comparisons = arms.compare(results)
         seconds = arms.seconds_per_row(results)
         cache, earlier = Cache(self.configuration.cache_path), earlier_quality(self.configuration)
-        quality = quality_of(cache, self.configuration.task, identity, earlier)
-        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), quality, identity)
+        quality = quality_of(cache, self.configuration.task, arms.identity, earlier)
+        write_report(self.configuration, results, seconds, comparisons, accounting_of(manifest), quality, arms.identity)
         notes = self.note("train", seconds=time.monotonic() - start)
         write_page(self.configuration, read_report(report_path(self.configuration)), notes)
         return results
@@ -243,11 +246,24 @@ class Run:
         from distill.needs import identity_of
         from schemas.checkpoint import Checkpoint
 
-        folder = self.output / "teacher" if self.configuration.base_teacher else Path(self.configuration.teacher)
+        named = Path(self.configuration.model_of(self.configuration.teacher_name))
+        folder = self.output / "teacher" if self.configuration.base_teacher else named
         if not (folder / "config.json").exists():
             return None
         settings = self.configuration
         return identity_of(Checkpoint.find(str(folder)), settings.teach, settings.workers.threads)
+
+    def known_fingerprints(self) -> dict[str, str]:
+        """Return the fingerprints of the teachers that are here, by name."""
+        from schemas.checkpoint import Checkpoint
+
+        found, own = {}, self.known_identity()
+        if own is not None:
+            found[self.configuration.teacher_name] = own["fingerprint"]
+        for name in self.configuration.other_teachers:
+            if (folder := Path(self.configuration.model_of(name))).joinpath("config.json").exists():
+                found[name] = Checkpoint.find(str(folder)).fingerprint
+        return found
 
     def engine(self) -> "Engine":
         """Return the engine with the configured workers and the options after `--`."""

@@ -1,42 +1,39 @@
 """The teach stage: every shard of rows is put to the teacher once; no row crosses a shuffle."""
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 
 from distill.encoder import Encoder
 from distill.keeping import keeping_of
-from distill.needs import identity_of, wanted_groups
+from distill.needs import check_failed, wanted_groups
 from distill.prepare import prepared
-from distill.shape import ModelShape
 from distill.teach import ShardTeacher, input_of, is_committed, settings_of, token_settings
+from distill.teachers import Teachers, by_teacher
 from distill.tokens import Tokenizer
 from pipelines.budget import check_budget
 from pipelines.engine import Engine, new_run
 from pipelines.ground import Ground
 from pipelines.progress import Progress
 from pipelines.shard_function import by_shard
+from pipelines.volume import Volume, volume_of
 from schemas import tokens
-from schemas.answers import Answers, failures
+from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration, Teaching
-from schemas.errors import QualityError
 from schemas.group import Group
-from schemas.manifest import SideFile
+from schemas.manifest import Manifest, SideFile
 from schemas.rows import NAME as ROWS
-from schemas.rows import examples, is_masked
-from schemas.signal import Signal
+from schemas.rows import is_masked
+from schemas.signal import Column, Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
-
-LOOKED_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,9 @@ class TeachWorker:
 
 @dataclass(frozen=True)
 class TeachStage:
-    """What a process needs to load the teacher."""
+    """One teacher, known by its name, and what it is asked for: what a process needs to load it."""
 
+    name: str
     cache: Path
     checkpoint: Path
     task: Task
@@ -71,12 +69,43 @@ class TeachStage:
 
         torch.set_num_threads(self.threads)
         checkpoint = Checkpoint(self.checkpoint)
-        encoder = Encoder.load_accelerated(checkpoint, self.task)
+        signals = [signal for answers in self.groups for signal in answers.asked]
+        encoder = Encoder.load_accelerated(checkpoint, self.task, signals)
         tokenizer = Tokenizer.load(checkpoint, self.teaching.max_length)
         cache = Cache(self.cache)
         return TeachWorker(
             ShardTeacher(cache, encoder, tokenizer, self.groups, self.identity, self.teaching.batch_tokens, self.masked)
         )
+
+    def prepared(self, rows: Manifest) -> "TeachStage":
+        """Return the stage whose groups have all that is taken from the teacher once."""
+        if not any(answers.wants_affine or answers.wants_weights for answers in self.groups):
+            return self
+        return replace(self, groups=prepared(self.load().teacher, rows.shards))
+
+    @property
+    def written(self) -> list[tuple[Group, dict[str, Any]]]:
+        """The groups that the stage writes, with their settings: token ids, and answers."""
+        cache = Cache(self.cache)
+        ids = cache.group(tokens.name(self.identity["tokenizer"], self.teaching.max_length))
+        answers = ((cache.group(each.name), settings_of(each, self.identity)) for each in self.groups)
+        return [(ids, token_settings(self.identity, masked=self.masked)), *answers]
+
+    def left(self, rows: Manifest) -> list[SideFile]:
+        """Return the shards of which something is not there, or was made from other rows or settings."""
+        written = self.written
+        return [
+            side
+            for side in rows.shards
+            if not all(is_committed(group, side.shard, input_of(settings, side)) for group, settings in written)
+        ]
+
+    def publish(self, shards: int) -> None:
+        """Write the manifests; raises `QualityError` where more rows than allowed have no usable answer."""
+        for group, settings in self.written:
+            group.publish_manifest(settings, shards)
+        for answers in self.groups:
+            check_failed(Cache(self.cache).group(answers.name).manifest(), self.teaching)
 
 
 def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: TeachStage) -> None:
@@ -86,102 +115,103 @@ def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: Tea
 
 def teach(
     configuration: Configuration,
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    signals: Collection[Signal],
+    teachers: Teachers,
+    columns: Collection[Column],
     engine: Engine,
-    check: Callable[[], None],
+    check: Callable[[str], None],
 ) -> dict[str, int]:
-    """Write the groups that hold the signals; return how many rows were asked and copied.
+    """Write the groups that hold the columns, teacher by teacher; return how many rows were asked and copied.
 
-    `check` is called before a teacher is asked anything. Raises `ResourceError` for answers over the budget,
-    `QualityError` where more rows than allowed have no usable one.
+    `check` is called with a teacher's name before it is asked anything. Raises `ResourceError` for answers over the
+    budget, `QualityError` where more rows than allowed have no usable one.
     """
     cache = Cache(configuration.cache_path)
     rows = cache.group(ROWS).manifest()
-    identity = identity_of(checkpoint, configuration.teach, configuration.workers.threads)
-    group = cache.group(ROWS)
-    lengths = partial(some_lengths, group, rows.shards, checkpoint, configuration)
-    keeping = keeping_of(configuration.teach, checkpoint, shape, signals, lengths)
-    groups = tuple(wanted_groups(cache, signals, shape, keeping, identity))
+    volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
+    masked = any(is_masked(cache.group(ROWS).read_shard(side)) for side in rows.shards)
+    # The run's own teacher gives the rows their token ids even where nothing is asked of it.
+    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    wanted = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
+    stages = [stage_of(configuration, teachers, name, groups, masked) for name, groups in wanted.items()]
+    if configuration.teach.budget is not None and any(stage.left(rows) for stage in stages):
+        check_budget(configuration.teach, [answers for stage in stages for answers in stage.groups], volume())
+    work = Counter[str]()
+    for stage in stages:
+        if stage.left(rows):
+            check(stage.name)
+        work += give(stage, rows, engine)
+    return {key: work[key] for key in ("asked", "copied")}
+
+
+def names_written(configuration: Configuration, teachers: Teachers, columns: Collection[Column]) -> set[str]:
+    """Return the names of the groups that `teach` would write."""
+    cache = Cache(configuration.cache_path)
+    rows = cache.group(ROWS).manifest()
+    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
+    groups = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
+    stages = [stage_of(configuration, teachers, name, each, masked=False) for name, each in groups.items()]
+    return {group.name for stage in stages for group, _ in stage.written}
+
+
+def teach_again(
+    configuration: Configuration, teachers: Teachers, name: str, groups: tuple[Answers, ...], engine: Engine
+) -> None:
+    """Write what is missing of some groups of a teacher, and their manifests."""
+    group = Cache(configuration.cache_path).group(ROWS)
+    rows = group.manifest()
     masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
-    log = WorkLog(cache.path.resolve() / "work" / "teach", new_run())
-    stage = TeachStage(
-        cache=cache.path.resolve(),
-        checkpoint=checkpoint.path.resolve(),
+    give(stage_of(configuration, teachers, name, groups, masked), rows, engine)
+
+
+def give(stage: TeachStage, rows: Manifest, engine: Engine) -> Counter[str]:
+    """Teach the shards that are left and publish all; return how many rows were asked and copied."""
+    work = Counter[str]()
+    stage = stage.prepared(rows)
+    if left := stage.left(rows):
+        wire = functools.partial(teach_shards, shards=left, stage=stage)
+        for entry in engine.run(wire, stage.ground.log, Progress("teach", len(left), "shards")):
+            work.update(asked=entry["asked"], copied=entry["copied"])
+    stage.publish(len(rows.shards))
+    return work
+
+
+def own_volume(configuration: Configuration, teachers: Teachers, rows: Manifest) -> Volume:
+    """Return the volume of the rows as the run's own teacher reads them."""
+    tokenizer = Tokenizer.load(teachers.own, configuration.teach.max_length)
+    return volume_of(Cache(configuration.cache_path), rows, tokenizer, configuration.teach)
+
+
+def groups_of(
+    configuration: Configuration,
+    teachers: Teachers,
+    name: str,
+    signals: Collection[Signal],
+    volume: Callable[[], Volume],
+) -> tuple[Answers, ...]:
+    """Return the groups that hold the signals of a teacher."""
+    shape, identity = teachers.shapes[name], teachers.identities[name]
+    keeping = keeping_of(
+        configuration.teach, teachers.checkpoints[name], shape, signals, lambda: volume().lengths.tokens
+    )
+    return tuple(wanted_groups(Cache(configuration.cache_path), name, signals, shape, keeping, identity))
+
+
+def stage_of(
+    configuration: Configuration, teachers: Teachers, name: str, groups: tuple[Answers, ...], masked: bool
+) -> TeachStage:
+    """Return what a process needs of one teacher."""
+    cache = Cache(configuration.cache_path).path.resolve()
+    return TeachStage(
+        name=name,
+        cache=cache,
+        checkpoint=teachers.checkpoints[name].path.resolve(),
         task=configuration.task,
         teaching=configuration.teach,
         threads=configuration.workers.threads,
         groups=groups,
-        identity=identity,
+        identity=teachers.identities[name],
         masked=masked,
-        ground=Ground.of(log, [checkpoint]),
+        ground=Ground.of(WorkLog(cache / "work" / "teach", new_run()), [teachers.checkpoints[name]]),
         accelerator=configuration.workers.accelerator,
     )
-    token_group = cache.group(tokens.name(checkpoint.tokenizer_fingerprint, configuration.teach.max_length))
-    ids = (token_group, token_settings(identity, masked=masked))
-    left = [side for side in rows.shards if not is_taught(side, cache, ids, groups, identity)]
-    entries: list[dict] = []
-    if left:
-        check_budget(configuration.teach, groups, lengths(), rows.rows)
-        check()
-        if any(answers.wants_affine or answers.wants_weights for answers in groups):
-            groups = prepared(stage.load().teacher, rows.shards)
-            stage = replace(stage, groups=groups)
-        progress = Progress("teach", len(left), "shards")
-        entries = engine.run(lambda pipeline: teach_shards(pipeline, left, stage), log, progress)
-    publish(cache, ids, configuration.teach, groups, identity, len(rows.shards))
-    return {key: sum(entry[key] for entry in entries) for key in ("asked", "copied")}
-
-
-def some_lengths(
-    group: Group, shards: Sequence[SideFile], checkpoint: Checkpoint, configuration: Configuration
-) -> np.ndarray:
-    """Return the tokens of some rows: those of the first shard that has any."""
-    tokenizer = Tokenizer.load(checkpoint, configuration.teach.max_length)
-    side = next((side for side in shards if side.rows), None)
-    some = list(islice(examples(group.read_shard(side)), LOOKED_AT)) if side else []
-    return np.array([len(ids) for ids in tokenizer.encode_rows(some).input_ids], np.int64)
-
-
-def is_taught(
-    side: SideFile,
-    cache: Cache,
-    ids: tuple[Group, dict[str, Any]],
-    groups: tuple[Answers, ...],
-    identity: dict[str, Any],
-) -> bool:
-    """Whether a shard's tokens and answers are all there, made from just its rows.
-
-    `ids` is the token group with its settings.
-    """
-    wanted = [
-        ids,
-        *((cache.group(each.name), settings_of(each, identity)) for each in groups),
-    ]
-    return all(is_committed(group, side.shard, input_of(settings, side)) for group, settings in wanted)
-
-
-def publish(
-    cache: Cache,
-    ids: tuple[Group, dict[str, Any]],
-    teaching: Teaching,
-    groups: tuple[Answers, ...],
-    identity: dict[str, Any],
-    shards: int,
-) -> None:
-    """Write the manifests of the token group and of the groups of answers."""
-    token_group, settings = ids
-    token_group.publish_manifest(settings, shards)
-    kept = [cache.group(each.name).publish_manifest(settings_of(each, identity), shards) for each in groups]
-    for manifest in kept:
-        failed = failures(manifest.accounting)
-        if failed > teaching.max_failed * manifest.rows:
-            counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
-            said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
-            raise QualityError(
-                f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
-                f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
-                "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
-                "teach.max_failed to train without those rows",
-            )

@@ -13,10 +13,12 @@ from pipelines.made_rows import rows_group
 from pipelines.progress import size
 from pipelines.run import Run
 from schemas import rows, tokens
+from schemas.answers import Answers
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.example import MASKING, Example, copy_id
 from schemas.group import Group
+from schemas.lengths import Lengths
 from schemas.manifest import Manifest, SideFile
 
 if TYPE_CHECKING:
@@ -28,12 +30,19 @@ OURS = re.compile(r"\d{5}(-[0-9a-f]{32})?\.(json|arrow)")
 
 @dataclass
 class Findings:
-    """What is wrong with a cache: sentences, files that no manifest names, and shards that are to be made anew."""
+    """What is wrong with a cache: sentences, and by what would have to be made anew.
+
+    `strangers` are files that no manifest names; `bad` shards; groups are `unreadable` without a good manifest,
+    `weightless` without the teacher's weights that they need, `unopened` without what `datasets` opens them by.
+    """
 
     problems: list[str] = field(default_factory=list)
     strangers: list[Path] = field(default_factory=list)
     bad: list[tuple[Group, int]] = field(default_factory=list)
     unreadable: list[Group] = field(default_factory=list)
+    weightless: list[Group] = field(default_factory=list)
+    unopened: list[Group] = field(default_factory=list)
+    layout: bool = False
 
 
 def verify(run: Run) -> Iterator[str]:
@@ -46,80 +55,70 @@ def verify(run: Run) -> Iterator[str]:
         )
 
 
-def repair(run: Run) -> Iterator[str]:
-    """Remove what is bad, make it anew from what is good, and check again.
-
-    A shard is a function of its rows and the settings, so only what is bad is made again, with the same bytes.
-    """
-    findings = Findings()
-    for _ in check(run, findings):
-        pass
-    if not findings.problems:
-        yield "nothing to repair"
-        return
-    for path in (path for path in findings.strangers if OURS.fullmatch(path.name)):
-        path.unlink()
-        yield f"removed: {path}: in no manifest"
-    for group, shard in findings.bad:
-        group.forget(shard)
-        yield f"removed: {group.name}: shard {shard}"
-    for group in findings.unreadable:
-        group.manifest_path().unlink(missing_ok=True)
-        yield f"removed: {group.name}: its manifest"
-    run.augment()
-    run.teach()
-    yield from verify(run)
-
-
 def check(run: Run, findings: Findings) -> Iterator[str]:
     """Check every group; yield a line for each that is whole."""
     cache = Cache(run.configuration.cache_path)
-    try:
-        layout = cache.layout()
-    except IntegrityError as error:
-        findings.problems.append(error.found)
-        return
-    expected = expected_ids(run, findings)
-    for group in cache.groups():
+    check_layout(cache, findings)
+    expected, known = expected_ids(run), run.known_fingerprints()
+    for group in cache.folders():
         try:
             manifest = group.manifest()
-            group.check_weights(manifest)
-            strangers = group.strangers(manifest)
+        except NewerFormatError:
+            raise
         except IntegrityError as error:
             findings.problems.append(f"{error.found} ({error.remedy})")
             findings.unreadable.append(group)
-            findings.bad += damaged(group)
             continue
-        findings.strangers += strangers
-        findings.problems += [f"{path}: in no manifest (delete it)" for path in strangers]
-        wrong = list(faults(cache, group, manifest, layout.data_set if layout else ""))
+        before = len(findings.problems)
+        check_beside(group, manifest, findings)
+        wrong = list(faults(cache, group, manifest, run.configuration.name))
         findings.bad += [(group, shard) for shard, _ in wrong]
         findings.problems += [problem for _, problem in wrong]
-        if wrong or strangers:
+        if len(findings.problems) > before:
             continue
         whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
+        teacher, fingerprint = (manifest.settings.get(key) for key in ("teacher", "fingerprint"))
         if not group.name.startswith(CANDIDATES) and manifest.ids != expected:
             yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
+        elif teacher in known and known[teacher] != fingerprint:
+            yield f"stale: {whole}: not the `{teacher}` that is configured; `distill teach` renews it if it is needed"
         else:
             yield f"good: {whole}"
 
 
-def expected_ids(run: Run, findings: Findings) -> list[str] | None:
+def check_layout(cache: Cache, findings: Findings) -> None:
+    """Find a layout that is not there or not what was written."""
+    try:
+        if cache.layout() is None:
+            raise IntegrityError("the layout", f"{cache.path / 'cache.json'}: missing", "run `distill augment` again")
+    except NewerFormatError:
+        raise
+    except IntegrityError as error:
+        findings.problems.append(f"{error.found} ({error.remedy})")
+        findings.layout = True
+
+
+def check_beside(group: Group, manifest: Manifest, findings: Findings) -> None:
+    """Find what is wrong beside a group's shards: files that it does not know, or those that it needs."""
+    strangers = group.strangers(manifest)
+    findings.strangers += strangers
+    findings.problems += [f"{path}: in no manifest (delete it)" for path in strangers]
+    if not group.has_dataset_files(manifest):
+        findings.unopened.append(group)
+        findings.problems.append(f"{group.path}: state.json or dataset_info.json is another (`datasets` wants them)")
+    try:
+        group.check_weights(manifest)
+    except IntegrityError as error:
+        findings.weightless.append(group)
+        findings.problems.append(f"{error.found} ({error.remedy})")
+
+
+def expected_ids(run: Run) -> list[str] | None:
     """Return the rows that all groups should have, `None` where nobody can tell."""
     try:
         return rows_group(run.configuration).manifest().ids
     except IntegrityError:
         return None
-
-
-def damaged(group: Group) -> Iterator[tuple[Group, int]]:
-    """Yield the shards of a group without a manifest whose files are not what their side files say."""
-    for path in sorted(group.path.glob("[0-9]*.json")):
-        try:
-            side = SideFile.read(path, group.remedy)
-            group.check_content(side)
-        except IntegrityError:
-            yield group, int(path.stem)
 
 
 def faults(cache: Cache, group: Group, manifest: Manifest, data_set: str) -> Iterator[tuple[int, str]]:
@@ -164,9 +163,10 @@ def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader |
         return None
     try:
         encoded = beside.manifest()
-        columns = [beside.read_shard(side).column("input_ids").combine_chunks() for side in encoded.shards]
+        lengths = [Lengths.of_table(beside.read_shard(side)) for side in encoded.shards]
     except IntegrityError:
         return None
     if encoded.ids != manifest.ids:
         return None
-    return PackedReader(group, np.concatenate([each.value_lengths().to_numpy() for each in columns]).astype(np.int64))
+    at = Answers.of(manifest.settings).family.at
+    return PackedReader(group, np.concatenate([each.at(at) for each in lengths]))

@@ -20,20 +20,32 @@ from schemas.errors import ConfigurationError, IntegrityError
 
 def verify_live(run: Run, count: int) -> Iterator[str]:
     """Ask the teacher again for some rows; raise `IntegrityError` where it says something else than the cache."""
+    if run.known_identity() is None:
+        found = f"none in {run.configuration.teacher}"
+        raise ConfigurationError("the teacher, to ask it again", found, "leave --live out")
+    for name in run.teachers.checkpoints:
+        yield from verify_teacher(run, name, count)
+
+
+def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
+    """Ask one teacher, known by its name."""
     configuration, cache = run.configuration, Cache(run.configuration.cache_path)
-    group, identity = rows_group(configuration), run.known_identity()
-    if identity is None:
-        raise ConfigurationError("the teacher, to ask it again", f"none in {configuration.teacher}", "leave --live out")
+    group, identity, checkpoint = (
+        rows_group(configuration),
+        run.teachers.identities[teacher_name],
+        run.teachers.checkpoints[teacher_name],
+    )
     manifest = group.manifest()
     groups = tuple(
         answers
-        for found, answers in teacher_groups(cache)
+        for found, answers in teacher_groups(cache, teacher_name)
         if found.ids == manifest.ids and not differences(found, answers, answers.codec, identity)
     )
+    signals = [signal for answers in groups for signal in answers.asked]
     teacher = ShardTeacher(
         cache,
-        Encoder.load_accelerated(run.teacher, configuration.task),
-        Tokenizer.load(run.teacher, configuration.teach.max_length),
+        Encoder.load_accelerated(checkpoint, configuration.task, signals),
+        Tokenizer.load(checkpoint, configuration.teach.max_length),
         groups,
         identity,
         configuration.teach.batch_tokens,
@@ -52,6 +64,8 @@ def verify_live(run: Run, count: int) -> Iterator[str]:
         name = found.answers.name
         asked[name] += 1
         worst[name] = max(worst.get(name, found), found, key=lambda each: each.excess)
+    if not worst:
+        yield f"live: {teacher_name}: none of the rows that were drawn (seed {seed}) has an answer to compare"
     for name, found in worst.items():
         yield f"live: {name}: {asked[name]} rows (seed {seed}), at most {found.excess:.0%} of what may differ"
     others = [f"{name}: shard {found.shard}: row {found.row}" for name, found in worst.items() if not found.excess <= 1]

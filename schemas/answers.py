@@ -12,7 +12,7 @@ from jaxtyping import Float
 from schemas.affine import Affine
 from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
-from schemas.errors import IntegrityError
+from schemas.errors import NewerFormatError
 from schemas.group import ID
 from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
 
@@ -41,10 +41,12 @@ def failures(accounting: Mapping[str, int]) -> int:
 class Answers:
     """What one group of a teacher holds.
 
-    `width` is the number of classes, the hidden width or the number of heads. A row of `l` tokens has `width` numbers a
-    layer, `l * width` at tokens, `width * l * l` at pairs of them. Vectors, which a codec may scale one by
-    one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden states are moved
-    and divided by before they are scaled. `weights` are files of the teacher that lie beside the shards, with digests.
+    `width` is the number of classes, the hidden width or the number of heads; of masked tokens it is 2 `top` + 1. A row
+    of `l` tokens has `width` numbers a layer, `l * width` at tokens, `width * l * l` at pairs of them; of a group of
+    masked tokens only these count, so its `lengths` are how many of a row's tokens are masked. Vectors, which a codec
+    may scale one by one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden
+    states are moved and divided by before they are scaled. `weights` are files of the teacher that lie beside the
+    shards, with digests.
     """
 
     teacher: str
@@ -58,7 +60,8 @@ class Answers:
     @property
     def name(self) -> str:
         """Name of the group, such as `teacher.hidden.0-3-6.f16`."""
-        family = f"{self.family.value}-{self.width}" if self.heads else self.family.value
+        cut = f"-{self.heads}" if self.heads else f"-top{self.top}" if self.top else ""
+        family = f"{self.family.value}{cut}"
         layers = ("-".join(map(str, self.layers)),) if self.layers else ()
         return ".".join((self.teacher, family, *layers, self.codec.value))
 
@@ -66,6 +69,11 @@ class Answers:
     def heads(self) -> int | None:
         """Into how many heads relations are cut; `None` for all else."""
         return self.width if self.family in RELATIONS else None
+
+    @property
+    def top(self) -> int | None:
+        """How many logits a masked token has; `None` for all else."""
+        return self.width // 2 if self.family is Family.MASKED_LOGITS else None
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -76,7 +84,7 @@ class Answers:
             case Family.EMBEDDING:
                 return (hidden(0),)
             case _:
-                return tuple(Signal(self.family, layer, self.heads) for layer in self.layers or (None,))
+                return tuple(Signal(self.family, layer, self.heads, self.top) for layer in self.layers or (None,))
 
     @property
     def asked(self) -> tuple[Signal, ...]:
@@ -103,16 +111,35 @@ class Answers:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
         return self.vectors(lengths) * (lengths if self.family.at == "tokens" else self.width)
 
+    def vector(self, length: int) -> int:
+        """Return how many numbers a vector of a row of so many tokens has."""
+        return length if self.family.at == "tokens" else self.width
+
+    def measured(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors measures"]:
+        """Return the part of a row's numbers that measures something: all but the ids of pieces."""
+        return values if self.top is None else values[:, : self.top + 1]
+
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
-        counts = {"row": np.ones_like(lengths), "token": lengths, "tokens": lengths * self.width}
+        at_pairs = lengths * self.width
+        counts = {"row": np.ones_like(lengths), "token": lengths, "masked": lengths, "tokens": at_pairs}
         return counts.get(self.family.at, np.zeros_like(lengths))
 
     def bytes(self, lengths: np.ndarray) -> float:
-        """Return the bytes that rows of so many tokens take, all in all."""
+        """Return the bytes that rows of so many tokens take, without what stands around record batches."""
         layers = len(self.asked)
         scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
         return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))
+
+    def weight_bytes(self, vocabulary: int) -> int:
+        """Return about what the teacher's weights beside the shards take: queries and keys, or a row a piece."""
+        match self.family:
+            case Family.ATTENTION_INPUT:
+                return 8 * len(self.layers) * self.width * (self.width + 1)
+            case Family.EMBEDDING:
+                return 4 * vocabulary * self.width
+            case _:
+                return 0
 
     def keep(self, layers: Sequence[Float[np.ndarray, " numbers"]], length: int) -> tuple[Kept, Error]:
         """Turn a row's numbers, layer by layer, into what is kept, and measure what that costs.
@@ -121,8 +148,7 @@ class Answers:
         """
         if not layers:
             return Kept(np.empty((0, self.width), self.codec.dtype), np.empty(0, np.float16)), Error()
-        vectors = int(self.vectors(np.array([length]))[0])
-        values = np.stack(layers).reshape(len(layers) * vectors, -1)
+        values = np.stack(layers).reshape(-1, self.vector(length))
         moved = self.affine.move(values) if self.affine else values
         kept = self.codec.keep(moved)
         if self.codec is Codec.F32:
@@ -131,8 +157,7 @@ class Answers:
 
     def widen(self, kept: Kept, length: int) -> Float[np.ndarray, "vectors numbers"]:
         """Return what was kept of a row as float32 numbers."""
-        width = length if self.family.at == "tokens" else self.width
-        moved = self.codec.widen(Kept(kept.numbers.reshape(-1, width), kept.scales))
+        moved = self.codec.widen(Kept(kept.numbers.reshape(-1, self.vector(length)), kept.scales))
         return self.affine.back(moved) if self.affine else moved
 
     def bound(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors #numbers"]:
@@ -180,13 +205,13 @@ class Answers:
     def of(cls, settings: dict[str, Any]) -> "Answers":
         """Read what a group holds from its manifest's settings.
 
-        Raises `IntegrityError` for a family or a codec that a later version added.
+        Raises `NewerFormatError` for a family or a codec that a later version added.
         """
         try:
             family, codec = Family(settings["family"]), Codec(settings["codec"])
         except ValueError as error:
             known = f"{', '.join(Family)}, kept as {', '.join(Codec)}"
-            raise IntegrityError(known, str(error), "upgrade offline-distill") from None
+            raise NewerFormatError(known, str(error), "upgrade offline-distill") from None
         return cls(
             teacher=settings["teacher"],
             family=family,

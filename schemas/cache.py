@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import ConfigurationError
-from schemas.group import Group
+from schemas.group import MANIFEST, Group
 from schemas.manifest import Sealed
 from schemas.mirror import mirror_of
 from schemas.store import size_of
@@ -31,16 +31,25 @@ class Cache:
 
     def groups(self) -> list[Group]:
         """Return the groups that were committed, in order of name."""
+        return [Group(path.parent) for path in self.notes() if path.name == MANIFEST]
+
+    def folders(self) -> list[Group]:
+        """Return all groups of which something was committed, be it one shard, in order of name."""
+        found = {path.parent for path in self.notes() if path.name == MANIFEST or path.stem.isdigit()}
+        return [Group(path) for path in sorted(found)]
+
+    def notes(self) -> list[Path]:
+        """Return the files by which shards and groups are committed, and others like them, in order."""
         if mirror := mirror_of(self.path / "any"):
             found = [self.path / name for name in mirror.names(self.path, deep=True)]
-        else:
-            found = sorted(self.path.glob("*/manifest.json"))
-        return [Group(path.parent) for path in found if path.name == "manifest.json"]
+            return [path for path in found if path.suffix == ".json" and path.parent.parent == self.path]
+        return sorted(self.path.glob("*/*.json"))
 
     def layout(self) -> Layout | None:
         """Return the layout if one was chosen."""
         path = self.path / "cache.json"
-        return Layout.read(path, f"delete {self.path} and run `distill augment` again") if size_of(path) else None
+        remedy = f"delete {path} and run `distill augment` again: nothing that is there is made anew"
+        return Layout.read(path, remedy) if size_of(path) else None
 
     def choose_layout(self, data_set: str, originals: int, shards: int | None) -> Layout:
         """Return the layout, chosen once: `shards` if given, else at least about 256 originals a shard."""

@@ -17,6 +17,7 @@ from pydantic import (
 
 from schemas.codec import Codec
 from schemas.mirror import Mirror
+from schemas.signal import TEACHER
 from schemas.task import Kind, Task
 
 PLACEHOLDER = "path/or/hub-id"
@@ -41,10 +42,20 @@ def a_model(value: str | None) -> str | None:
     return value
 
 
+def another_than_the_runs(value: str) -> str:
+    """Refuse the name that the run's own teacher has, and those that other groups of a cache begin with."""
+    if value == TEACHER:
+        raise ValueError(f"another name than `{TEACHER}`, which is the run's own")
+    if value in ("rows", "candidates", "tokens"):
+        raise ValueError(f"another name than `{value}`, which other groups of a cache have")
+    return value
+
+
 Model = Annotated[str, AfterValidator(a_model)]
 OneOrMany = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 """A single name or path stands for a list of one."""
 Names = Annotated[tuple[str, ...], OneOrMany]
+TeacherName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(another_than_the_runs)]
 
 
 class Data(Section):
@@ -284,6 +295,9 @@ class Configuration(Section):
     data: Data
     corpus: Corpus = Corpus()
     teacher: Model = Field(description="folder or hub id of a fine-tuned model, or `finetune <model>`")
+    teachers: dict[TeacherName, Model] = Field(
+        default={}, description="more fine-tuned models, by names of your own that recipes know and caches keep"
+    )
     fine_tuning: FineTuning = FineTuning()
     student: Student = Student()
     augment: Augmentation = Augmentation(copies=0)
@@ -307,6 +321,8 @@ class Configuration(Section):
     @model_validator(mode="after")
     def fits_its_data(self) -> Self:
         """Refuse what rows need of raw text, and what raw text needs of rows."""
+        if made := [name for name, model in self.teachers.items() if model.startswith("finetune ")]:
+            raise ValueError(f"fine-tuned `teachers`: {made[0]} is still to be made; only `teacher` can be")
         if self.train.keep_copies.leaves_out and self.task.kind in (Kind.REGRESSION, Kind.NONE):
             raise ValueError("`train.keep_copies` as it is by default: only verdicts agree or are sure, not numbers")
         if not self.data.corpus:
@@ -349,6 +365,20 @@ class Configuration(Section):
     def mirror(self) -> Mirror | None:
         """What stands on this machine for a cache in an object store, `None` for a cache in a folder."""
         return Mirror.at(self.cache) if self.cache and "://" in self.cache else None
+
+    @property
+    def teacher_name(self) -> str:
+        """The name under which a cache keeps what the run's teacher says: its own, if it is one of `teachers`."""
+        return self.teacher if self.teacher in self.teachers else TEACHER
+
+    @property
+    def other_teachers(self) -> list[str]:
+        """The names of the teachers beside the run's own."""
+        return [name for name in self.teachers if name != self.teacher_name]
+
+    def model_of(self, name: str) -> str:
+        """Return the folder or hub id of a teacher, known by its name."""
+        return self.teachers.get(name, self.teacher)
 
     @property
     def base_teacher(self) -> str | None:

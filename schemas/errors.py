@@ -42,6 +42,10 @@ class IntegrityError(DistillError):
     code = 5
 
 
+class NewerFormatError(IntegrityError):
+    """A later version wrote a stored artifact: it may be good, so nothing here may replace it."""
+
+
 class QualityError(DistillError):
     """The work was done, but a count or a number is over its threshold."""
 

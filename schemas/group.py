@@ -12,10 +12,21 @@ import pyarrow as pa
 
 from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.manifest import Manifest, SideFile
-from schemas.store import bring, names_in, publish, remove, size_of, sweep, temporary_beside, write_text
+from schemas.store import (
+    bring,
+    names_in,
+    publish,
+    remove,
+    size_of,
+    stored_text,
+    sweep,
+    temporary_beside,
+    write_text,
+)
 
+MANIFEST = "manifest.json"
 ID = pa.field("id", pa.uint64(), nullable=False)
 
 
@@ -104,7 +115,10 @@ class Group:
     @property
     def remedy(self) -> str:
         """What to do about anything wrong in this group."""
-        return f"delete {self.path} and run the command that wrote it again"
+        return (
+            f"delete {self.manifest_path()} and run the command that wrote it again: shards that are good are not made "
+            "anew"
+        )
 
     def remedy_for(self, side: SideFile) -> str:
         """What to do about one damaged shard."""
@@ -119,7 +133,7 @@ class Group:
 
     def manifest_path(self) -> Path:
         """Path of the manifest, whose presence is the group's commit."""
-        return self.path / "manifest.json"
+        return self.path / MANIFEST
 
     def is_published(self) -> bool:
         """Whether the manifest is there."""
@@ -139,21 +153,22 @@ class Group:
                 raise IntegrityError(f"shard {shard}", f"{self.side_path(shard)}: shard {side.shard}", self.remedy)
             self.check_size(side)
         manifest = Manifest(group=self.name, settings=settings, shards=sides).seal()
-        files = [{"filename": side.file} for side in sides]
-        write_text(self.path / "dataset_info.json", "{}\n")
-        state = {
-            "_data_files": files,
-            "_fingerprint": manifest.digest[:16],
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": "train",
-        }
-        write_text(self.path / "state.json", json.dumps(state, indent=1) + "\n")
+        self.write_dataset_files(manifest)
         manifest.write(self.manifest_path())
         sweep(self.path, keep={side.file for side in sides})
         return manifest
+
+    def write_dataset_files(self, manifest: Manifest) -> None:
+        """Write what `datasets` opens the group by."""
+        for name, text in dataset_files(manifest).items():
+            write_text(self.path / name, text)
+
+    def has_dataset_files(self, manifest: Manifest) -> bool:
+        """Whether what `datasets` opens the group by is there, as it was written."""
+        try:
+            return all(stored_text(self.path / name, "") == text for name, text in dataset_files(manifest).items())
+        except IntegrityError:
+            return False
 
     def forget(self, shard: int) -> None:
         """Remove a shard and the manifest that names it, so that the stage that wrote it makes it anew."""
@@ -168,10 +183,12 @@ class Group:
     def committed(self, shard: int) -> SideFile | None:
         """Return a shard's side file, `None` where there is none that can be read: then the shard was not written.
 
-        Raises `IntegrityError` where the shard was written and is not any more what was written.
+        Raises `IntegrityError` where the shard was written and is not any more what was written, or by a later version.
         """
         try:
             side = SideFile.read(self.side_path(shard), self.remedy)
+        except NewerFormatError:
+            raise
         except IntegrityError:
             return None
         self.check_size(side)
@@ -197,7 +214,7 @@ class Group:
 
     def strangers(self, manifest: Manifest) -> list[Path]:
         """Return the files of the folder that the manifest knows nothing of."""
-        known = {"manifest.json", "state.json", "dataset_info.json"}
+        known = {MANIFEST, "state.json", "dataset_info.json"}
         known |= manifest.settings.get("weights", {}).keys()
         known |= {side.file for side in manifest.shards} | {self.side_path(s.shard).name for s in manifest.shards}
         return [self.path / name for name in names_in(self.path) if name not in known and not name.endswith(".tmp")]
@@ -261,3 +278,17 @@ class Group:
         if batches:
             return pa.Table.from_batches(batches)
         return pa.ipc.open_stream(pa.py_buffer(view)).read_all()
+
+
+def dataset_files(manifest: Manifest) -> dict[str, str]:
+    """Return the files by which `datasets` opens a group without a copy, by name."""
+    state = {
+        "_data_files": [{"filename": side.file} for side in manifest.shards],
+        "_fingerprint": manifest.digest[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": "train",
+    }
+    return {"dataset_info.json": "{}\n", "state.json": json.dumps(state, indent=1) + "\n"}

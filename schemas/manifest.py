@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.codec_error import Error
 from schemas.digest import digest
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.store import stored_text, write_text
 
 FORMAT = 1
@@ -37,17 +37,19 @@ class Sealed(BaseModel):
 
     @classmethod
     def read(cls, path: Path, remedy: str) -> Self:
-        """Read and check a document; raises `IntegrityError` that names the file."""
+        """Read and check a document; raises `IntegrityError` that names the file, `NewerFormatError` if a later
+        version wrote it.
+        """
         try:
             content = json.loads(stored_text(path, remedy))
             version, found = content["format"], content.pop("digest")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise IntegrityError(f"a {cls.__name__}", f"{path}: {str(error)[:80]}", remedy) from None
-        if not isinstance(version, int) or version > FORMAT:
-            raise IntegrityError(f"format {FORMAT} or older", f"{path}: format {version}", "upgrade offline-distill")
         # Of the text as it stands, not of the model: a field that a later version adds must not break older files.
         if digest(content) != found:
             raise IntegrityError("content that has the digest it names", f"{path}: another digest", remedy)
+        if not isinstance(version, int) or version > FORMAT:
+            raise NewerFormatError(f"format {FORMAT} or older", f"{path}: format {version}", "upgrade offline-distill")
         try:
             document = cls.model_validate({**content, "digest": found})
         except ValidationError as error:

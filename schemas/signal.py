@@ -10,8 +10,9 @@ from schemas.task import NO_ANSWERS, Kind, Unit, unit_of
 class Family(StrEnum):
     """A kind of tensor; signals of one family share a group of the cache.
 
-    `at` says where there are numbers: one vector a `row`, one a `token`, or for every pair of `tokens`. `width` says
-    how many numbers there are, by a field of a model's shape. `exact` ones are so few that they are always kept in f32.
+    `at` says where there are numbers: one vector a `row`, one a `token`, one a `masked` token, or for every pair of
+    `tokens`. `width` says how many numbers there are, by a field of a model's shape. `exact` ones are so few that they
+    are always kept in f32.
 
     Of the last two nothing is a signal: attention scores and the embedding output are computed from them anew.
     """
@@ -22,6 +23,7 @@ class Family(StrEnum):
 
     LOGITS = "logits", "row", "classes", True
     TOKEN_LOGITS = "token_logits", "token", "classes", True
+    MASKED_LOGITS = "masked_logits", "masked", "vocabulary", True
     FIRST = "first", "row", "width", True
     MEAN = "mean", "row", "width", True
     POOLED = "pooled", "row", "width", True
@@ -48,8 +50,13 @@ class Family(StrEnum):
     @property
     def axes(self) -> str:
         """What a row's numbers count, outermost first."""
-        inner = {"row": self.width, "token": f"tokens,{self.width}", "tokens": f"{self.width},tokens,tokens"}
-        layers = "" if self.width == "classes" or self is Family.POOLED else "layers,"
+        inner = {
+            "row": self.width,
+            "token": f"tokens,{self.width}",
+            "masked": "masked,values and log-sum-exp and pieces",
+            "tokens": f"{self.width},tokens,tokens",
+        }
+        layers = "" if self.width in ("classes", "vocabulary") or self is Family.POOLED else "layers,"
         return layers + inner.get(self.at, "none")
 
 
@@ -61,26 +68,32 @@ class Signal:
     """One thing that can be read off an encoder, teacher or student alike.
 
     `layer` 0 is the embedding output, blocks count from 1, so that hidden states and attention share one layer map.
-    `heads` is into how many heads a relation is cut, whatever the model has.
+    `heads` is into how many heads a relation is cut, whatever the model has; `top` is how many of the vocabulary's
+    logits there are at a masked token, the largest ones, all where it is `None`.
     """
 
     family: Family
     layer: int | None = None
     heads: int | None = None
+    top: int | None = None
 
     def __str__(self) -> str:
-        heads = f"-{self.heads}" if self.heads else ""
-        return f"{self.family.value}{heads}" + ("" if self.layer is None else f".{self.layer}")
+        cut = f"-{self.heads}" if self.heads else f"-top{self.top}" if self.top else ""
+        return f"{self.family.value}{cut}" + ("" if self.layer is None else f".{self.layer}")
 
     @property
     def at(self) -> str:
-        """Where in a row there are numbers: the whole `row`, every `token`, every pair of `tokens`."""
+        """Where in a row there are numbers: the whole `row`, every `token`, `masked` ones, every pair of `tokens`."""
         return self.family.at
 
     @property
     def is_answer(self) -> bool:
         """Whether it is what a head says, and not of a model's insides."""
         return self.family in (Family.LOGITS, Family.TOKEN_LOGITS)
+
+
+TEACHER = "teacher"
+"""By which name recipes know the teacher of a run, and a cache what it said, unless it is one of several."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -102,6 +115,15 @@ def logits() -> Signal:
 def token_logits() -> Signal:
     """Return the signal of a token classifier's outputs before softmax, `classes` numbers at every token."""
     return Signal(Family.TOKEN_LOGITS)
+
+
+def masked_logits(top: int | None = None) -> Signal:
+    """Return the signal of a masked language model's logits at masked tokens, `vocabulary` numbers each.
+
+    With `top` there are 2 top + 1 numbers: the largest logits from the first on, the log-sum-exp of **all**, without
+    which the rest could not be known to be small, and the ids of the pieces, as whole numbers.
+    """
+    return Signal(Family.MASKED_LOGITS, top=top)
 
 
 def answer_of(kind: Kind) -> Signal:

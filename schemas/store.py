@@ -50,10 +50,15 @@ def send_folder(folder: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -157,10 +162,15 @@ def locked(folder: Path) -> Iterator[None]:
 def stored_text(path: Path, remedy: str) -> str:
     """Read a stored text file; one that is missing or not text is an `IntegrityError`."""
     try:
-        if mirror := mirror_of(path):
-            mirror.get(path)
-        return path.read_text(encoding="utf-8")
+        return stored_bytes(path).decode()
     except FileNotFoundError:
         raise IntegrityError("the file to be there", f"{path}: missing", remedy) from None
     except UnicodeDecodeError as error:
         raise IntegrityError("UTF-8 text", f"{path}: {error}", remedy) from None
+
+
+def stored_bytes(path: Path) -> bytes:
+    """Read a stored file that can change; raises `FileNotFoundError` where there is none."""
+    if mirror := mirror_of(path):
+        mirror.get(path)
+    return path.read_bytes()

@@ -11,9 +11,11 @@ from golden.reading import answers, read
 from pipelines.verify import faults
 from schemas.answers import Answers, Status
 from schemas.cache import Cache
+from schemas.codec import Codec
 from schemas.digest import digest
 from schemas.errors import IntegrityError
 from schemas.manifest import FORMAT
+from schemas.signal import Family
 
 FOLDERS = sorted((Path(__file__).parent / "golden").glob("format-*"))
 GROUPS = [(folder, path.parent.name) for folder in FOLDERS for path in sorted(folder.glob("cache/*/manifest.json"))]
@@ -22,6 +24,13 @@ NAMES = [f"{folder.name}-{name}" for folder, name in GROUPS]
 
 def test_every_format_has_a_cache():
     assert [folder.name for folder in FOLDERS] == [f"format-{number + 1}" for number in range(FORMAT)]
+
+
+def test_the_newest_has_every_family_and_codec():
+    cache = Cache(FOLDERS[-1] / "cache")
+    found = [Answers.of(s) for s in (group.manifest().settings for group in cache.groups()) if "family" in s]
+    assert {answers.family for answers in found} == set(Family)
+    assert {answers.codec for answers in found} == set(Codec)
 
 
 @pytest.mark.parametrize(("folder", "name"), GROUPS, ids=NAMES)
@@ -42,7 +51,7 @@ def test_a_group_is_whole(folder, name):
     cache = Cache(folder / "cache")
     group, layout = cache.group(name), cache.layout()
     manifest = group.manifest()
-    group.check_files(manifest)
+    group.check_weights(manifest)
     assert layout is not None
     assert list(faults(cache, group, manifest, layout.data_set)) == []
     assert group.strangers(manifest) == []

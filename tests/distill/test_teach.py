@@ -23,7 +23,7 @@ from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
 from schemas.errors import IntegrityError
-from schemas.signal import Family, attention_scores, hidden, logits, pooled, relation
+from schemas.signal import TEACHER, Family, attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
@@ -47,7 +47,7 @@ def shard_teacher(cache, checkpoint, signals=SIGNALS, codec=Codec.F32, budget=25
     keeping = Keeping(codec, **forms)
     identity = identity_of(checkpoint, teaching, threads=1)
     encoder = CountingEncoder(Encoder.load(checkpoint, TASK).model, TASK.kind)
-    groups = tuple(wanted_groups(cache, signals, encoder.shape, keeping, identity))
+    groups = tuple(wanted_groups(cache, TEACHER, signals, encoder.shape, keeping, identity))
     teacher = ShardTeacher(cache, encoder, Tokenizer.load(checkpoint, 32), groups, identity, budget)
     teacher = replace(teacher, groups=prepared(teacher, cache.group(rows_group.NAME).manifest().shards))
     encoder.rows = 0
@@ -72,7 +72,7 @@ def codec_of(teacher: ShardTeacher) -> Codec:
 def opened(cache, checkpoint, teacher, signals=SIGNALS):
     group = tokens.name(checkpoint.tokenizer_fingerprint, 32)
     rows = TrainingRows.of(cache, group, teacher.tokenizer.padding, TASK)
-    return rows, CachedTeacher(open_readers(cache, signals, rows, codec_of(teacher), teacher.identity))
+    return rows, CachedTeacher(open_readers(cache, TEACHER, signals, rows, codec_of(teacher), teacher.identity))
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_new_rows_alone_are_asked_for(cache, checkpoint):
 def test_another_recipes_layers_go_into_a_group_of_their_own(cache, checkpoint):
     teach(cache, checkpoint)
     teacher, *_ = teach(cache, checkpoint, SIGNALS | {hidden(1), hidden(3)})
-    names = {answers.name for _, answers in teacher_groups(cache)}
+    names = {answers.name for _, answers in teacher_groups(cache, TEACHER)}
     assert names == {
         "teacher.logits.f32",
         "teacher.hidden.0-2-4.f32",
@@ -154,7 +154,7 @@ def test_a_changed_teacher_makes_the_cache_stale_and_every_mismatch_is_listed(ca
     other = Checkpoint.find(str(changed))
     rows, _ = opened(cache, checkpoint, teacher)
     with pytest.raises(IntegrityError) as caught:
-        open_readers(cache, SIGNALS, rows, Codec.F32, {**teacher.identity, "fingerprint": other.fingerprint})
+        open_readers(cache, TEACHER, SIGNALS, rows, Codec.F32, {**teacher.identity, "fingerprint": other.fingerprint})
     for name in ("teacher.logits.f32", "teacher.hidden.0-2-4.f32", "teacher.attention.2-4.f32"):
         assert f"{name}: stale" in caught.value.found
     assert "distill teach" in caught.value.remedy
@@ -197,14 +197,14 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
     assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd, "too_long": 0}
     assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0, "too_long": 0}
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
-    assert cached.kept([logits(), hidden(1)]).sum() == 40 - odd
-    assert cached.kept([logits()]).all()
+    assert cached.kept([logits(), hidden(1)], 40).sum() == 40 - odd
+    assert cached.kept([logits()], 40).all()
 
 
 @pytest.mark.parametrize(("codec", "tolerance"), [(Codec.F32, 1e-5), (Codec.F16, 2e-3), (Codec.INT8, 5e-2)])
 def test_scores_and_embeddings_can_be_computed_anew(cache, checkpoint, codec, tolerance):
     teacher, *_ = teach(cache, checkpoint, codec=codec, attention="input", embedding="compute")
-    names = {answers.name for _, answers in teacher_groups(cache)}
+    names = {answers.name for _, answers in teacher_groups(cache, TEACHER)}
     assert names == {
         "teacher.logits.f32",
         f"teacher.hidden.2-4.{codec.value}",
@@ -302,8 +302,8 @@ def test_rows_that_are_too_long_can_be_left_without_an_answer(cache, checkpoint)
     again = [teacher.teach(side) for side in sides]
     assert all(work.asked == work.copied == 0 for work in again)
     loaded = TrainingRows.of(cache, tokens_group.name, tokenizer.padding, TASK)
-    cached = CachedTeacher(open_readers(cache, SIGNALS, loaded, Codec.F32, identity))
-    assert cached.kept(SIGNALS).sum() == 40 - cut
+    cached = CachedTeacher(open_readers(cache, TEACHER, SIGNALS, loaded, Codec.F32, identity))
+    assert cached.kept(SIGNALS, 40).sum() == 40 - cut
 
 
 def test_the_statistics_say_what_was_kept(cache, checkpoint):

@@ -14,7 +14,7 @@ from distill.arm_result import save_model
 from distill.encoder import Encoder
 from distill.needs import open_readers
 from distill.order import Order
-from distill.recipe import Recipe, load_recipe
+from distill.recipe import Recipe, load_recipe, recipe_names
 from distill.shape import ModelShape
 from distill.student import make_student
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
@@ -26,6 +26,7 @@ from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Student, Training
 from schemas.errors import ConfigurationError, QualityError
+from schemas.signal import TEACHER
 
 DIALS = {"intermediate_epochs": 2.0, "prediction_epochs": 1.0}
 
@@ -47,7 +48,9 @@ class Bench:
         self.rows = TrainingRows.of(self.cache, group, self.teacher.tokenizer.padding, TASK)
 
     def cached(self) -> Teacher:
-        return CachedTeacher(open_readers(self.cache, self.signals, self.rows, self.codec, self.teacher.identity))
+        return CachedTeacher(
+            open_readers(self.cache, TEACHER, self.signals, self.rows, self.codec, self.teacher.identity)
+        )
 
     def live(self) -> Teacher:
         return LiveTeacher(Encoder.load(self.checkpoint, TASK))
@@ -57,8 +60,8 @@ class Bench:
         arguments = {
             "student": make_student(Student(layers=2), self.checkpoint, TASK, 0),
             "recipe": recipe or self.recipe,
-            "teacher_shape": self.teacher.encoder.shape,
-            "teacher": teacher,
+            "shapes": {TEACHER: self.teacher.encoder.shape},
+            "teachers": {TEACHER: teacher},
             "rows": self.rows,
             "chosen": np.arange(len(self.rows.ids)),
             "steps": (20, 12) if recipe is None else (24,) * len(recipe.stages),
@@ -165,7 +168,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_rows(tmp_path, teacher
         trainer.run()
 
 
-@pytest.mark.parametrize("name", ["finetune", "hinton", "tinybert"])
+@pytest.mark.parametrize("name", recipe_names())
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_recipe_trains(tmp_path, teacher_folder, name, precision):
     bench = Bench(tmp_path, teacher_folder)

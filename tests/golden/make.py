@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from conftest import configuration, save, write_rows
 from golden.reading import read
@@ -23,21 +24,23 @@ from distill.prepare import prepared
 from distill.teach import ShardTeacher, settings_of, token_settings
 from distill.tokens import Tokenizer
 from schemas import rows, tokens
-from schemas.answers import Answers
+from schemas.answers import Answers, Status
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
 from schemas.digest import digest
 from schemas.example import Change, Example
+from schemas.lengths import Lengths
 from schemas.manifest import FORMAT
-from schemas.signal import Family
+from schemas.signal import RELATIONS, Family
 from schemas.task import Task
 
 SHARDS = 2
 TEXTS = ("a film", "this was dull", "Great !", "was it", "moving")
 WIDTH, HEADS, LAYERS = 8, 2, (1, 2)
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+TOP = 2
 LOUD = 1
 """Number in its shard of the row whose scores are too large for half precision."""
 
@@ -72,9 +75,10 @@ def groups() -> list[Answers]:
     few = [
         Answers("teacher", Family.LOGITS, (), 2, Codec.F32),
         Answers("teacher", Family.POOLED, (), WIDTH, Codec.F32),
+        Answers("teacher", Family.FIRST, LAYERS, WIDTH, Codec.F32),
         Answers("teacher", Family.MEAN, LAYERS, WIDTH, Codec.F32),
         Answers("teacher", Family.EMBEDDING, (0,), WIDTH, Codec.F32),
-        Answers("teacher", Family.QUERY_RELATION, (2,), 4, Codec.INT8),
+        *(Answers("teacher", family, (2,), 4, Codec.INT8) for family in RELATIONS),
         Answers("teacher", Family.ATTENTION_INPUT, LAYERS, WIDTH, Codec.INT8),
     ]
     hidden = [Answers("teacher", Family.HIDDEN, (0, *LAYERS), WIDTH, codec) for codec in Codec]
@@ -115,6 +119,24 @@ def write_answers(cache: Cache, model: Path) -> None:
         cache.group(answers.name).publish_manifest(settings_of(answers, identity), SHARDS)
 
 
+def write_made_up(cache: Cache) -> None:
+    """Write made-up logits at tokens and at masks: a classifier of rows has neither."""
+    (beside,) = (group for group in cache.groups() if group.name.startswith("tokens."))
+    _, tokenizer, longest = beside.name.split(".")
+    for family, width in ((Family.TOKEN_LOGITS, 3), (Family.MASKED_LOGITS, 2 * TOP + 1)):
+        answers = Answers("teacher", family, (), width, Codec.F32)
+        group = cache.group(answers.name)
+        for side in beside.manifest().shards:
+            table = beside.read_shard(side)
+            lengths = Lengths.of_table(table).at(family.at).tolist()
+            numbers = [np.arange(length * width, dtype=np.float32) / 4 for length in lengths]
+            kept = [answers.keep([each], length)[0] for each, length in zip(numbers, lengths, strict=True)]
+            with group.writer(side.shard, answers.schema) as writer:
+                writer.write(answers.to_batch(table["id"].to_numpy(), [Status.KEPT] * len(kept), kept))
+                writer.commit(settings=digest("golden"), input=side.ids, accounting={"rows": len(kept)})
+        group.publish_manifest(settings_of(answers, {"tokenizer": tokenizer, "max_length": int(longest)}), SHARDS)
+
+
 def main() -> None:
     folder = Path(__file__).with_name(f"format-{FORMAT}")
     folder.mkdir()
@@ -131,6 +153,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as model:
         write_answers(cache, save(BertForSequenceClassification(shape), Path(model)))
+    write_made_up(cache)
     expected = {group.name: read(cache, group) for group in cache.groups()}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
 

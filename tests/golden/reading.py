@@ -10,6 +10,7 @@ from distill.packed import PackedReader
 from distill.teacher import CachedTeacher
 from distill.training_rows import TrainingRows
 from schemas import rows
+from schemas.answers import Answers
 from schemas.cache import Cache
 from schemas.group import Group
 from schemas.task import Task
@@ -33,7 +34,8 @@ def answers(cache: Cache, group: Group) -> dict[str, np.ndarray]:
     """Return the numbers of the first kept row of each shard, flat, by signal."""
     (tokens,) = (each.name for each in cache.groups() if each.name.startswith("tokens."))
     loaded = TrainingRows.of(cache, tokens, 0, TASK)
-    reader = PackedReader(group, loaded.lengths)
+    family = Answers.of(group.manifest().settings).family
+    reader = PackedReader(group, loaded.all_lengths.at(family.at))
     kept = reader.kept()
     chosen = np.array([start + int(np.argmax(kept[start:])) for start in reader.starts[:-1]])
     signals = reader.answers.signals

@@ -79,8 +79,14 @@ def test_a_full_disk_leaves_no_half_of_a_configuration(tmp_path, small_disk):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_says_how_to_go_on(models, tmp_path, number, code):
     path = run_yaml(tmp_path, *models, workers={"count": 2}, augment={"copies": 40}, rows=400)
+    # A shell starts what runs in the background deaf to Ctrl-C; tests may run there.
     running = subprocess.Popen(
-        [DISTILL, "run", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [DISTILL, "run", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     engine = tmp_path / "run/cache/work/engine.log"
     while not engine.exists() and running.poll() is None:

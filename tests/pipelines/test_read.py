@@ -10,7 +10,6 @@ import pytest
 from pipelines.read import (
     examples,
     files,
-    first_examples,
     held_out,
     is_held_out,
     scan,
@@ -246,7 +245,8 @@ def test_every_row_is_accounted_for(tmp_path):
     assert "dev or test" in entries[1]["reason"]
     rows = list(training_examples(configuration, pickle.loads(pickle.dumps(found)), None))
     assert [row.texts[0] for row in rows] == ["same", "same", "conflict", "conflict", "nothing said"]
-    assert [row.texts[0] for row in first_examples(configuration, found, 3)] == ["same", "conflict"]
+    assert {row.id for row in found.sample} == {row.id for row in rows}
+    assert [row.id for row in found.sample] == sorted({row.id for row in rows})
     assert [row.texts[0] for row in held_out(configuration, "dev", None)] == ["leak ed ", "other"]
     assert [row.texts[0] for row in held_out(configuration, "test", None)] == ["from the test"]
 

@@ -8,7 +8,7 @@ from conftest import run_yaml, sentences
 from verbs import good, report_of
 
 from distill.arms import Arms, Splits
-from distill.teacher import CachedTeacher
+from distill.teachers import Teachers
 from distill.training_rows import TrainingRows
 from pipelines.read import scan, training_examples
 from schemas import rows, tokens
@@ -124,12 +124,12 @@ def test_distillation_learns_from_them_and_scratch_does_not(
     assert any(row.label is None and not row.is_original for row in found)
     # What arms choose from: scratch the labelled originals, distilled all of them.
     configuration = load_configuration(path)
-    arms = Arms(configuration, Checkpoint(teacher_folder), Splits((), ()), {}, lambda name: print)
+    teachers = Teachers.of(configuration, Checkpoint(teacher_folder))
+    arms = Arms(configuration, teachers, Splits((), ()), lambda name: print)
     read = TrainingRows.of(
         cache, tokens.name(arms.tokenizer.fingerprint, arms.tokenizer.max_length), 0, arms.configuration.task
     )
-    chosen = {
-        name: arms.choose(name, arms.recipe_of(name), read, CachedTeacher([])) for name in ("scratch", "distilled")
-    }
+    recipes = {name: arms.recipe_of(name) for name in ("scratch", "distilled")}
+    chosen = {name: arms.choose(name, recipe, read, arms.teachers_for(recipe)) for name, recipe in recipes.items()}
     assert len(chosen["scratch"]) == sum(row.is_original and row.label is not None for row in found)
     assert len(chosen["distilled"]) == len(chosen["scratch"]) + 12

@@ -12,6 +12,7 @@ from distill.needs import teacher_groups
 from schemas import rows
 from schemas.cache import Cache
 from schemas.codec import Kept
+from schemas.signal import TEACHER
 
 GROUPS = ["rows", "candidates.tinybert", "tokens.*", "teacher.logits.f32", "teacher.hidden.*", "teacher.attention*"]
 
@@ -114,7 +115,7 @@ def test_the_teacher_still_says_what_the_cache_holds(copy):
 
 def test_another_answer_than_the_teachers_is_found(copy):
     cache = Cache(copy / "run/cache")
-    manifest, answers = next(pair for pair in teacher_groups(cache) if pair[1].family == "hidden")
+    manifest, answers = next(pair for pair in teacher_groups(cache, TEACHER) if pair[1].family == "hidden")
     group = cache.group(answers.name)
     for side in manifest.shards:
         table = group.read_shard(side)

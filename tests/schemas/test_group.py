@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.digest import digest, ids_digest
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.group import ID, Group
-from schemas.manifest import Manifest, SideFile
+from schemas.manifest import FORMAT, Manifest, SideFile
 
 SCHEMA = pa.schema([ID, pa.field("values", pa.large_list(pa.float32()), nullable=False)])
 
@@ -251,6 +251,17 @@ def test_a_file_name_cannot_lead_elsewhere(tmp_path):
 
 
 # Other readers
+
+
+def test_what_a_later_version_wrote_is_neither_read_nor_taken_for_unwritten(tmp_path):
+    group = write_group(tmp_path / "rows")
+    path = group.side_path(0)
+    content = json.loads(path.read_text()) | {"format": FORMAT + 1, "a_field_of_tomorrow": 1}
+    content["digest"] = digest({key: value for key, value in content.items() if key != "digest"})
+    path.write_text(json.dumps(content))
+    with pytest.raises(NewerFormatError, match=f"format {FORMAT + 1}") as caught:
+        group.committed(0)
+    assert "upgrade" in caught.value.remedy
 
 
 def test_datasets_opens_a_group_without_a_copy(tmp_path):

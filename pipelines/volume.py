@@ -1,0 +1,109 @@
+"""Volumes: how many rows a teacher is asked for, how long they are, and so what its answers take on disk."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from distill.teach import TOKEN_ROWS, blocks
+from distill.tokens import Tokenizer
+from schemas import rows, tokens
+from schemas.answers import Answers
+from schemas.cache import Cache
+from schemas.configuration import Teaching
+from schemas.example import Example
+from schemas.lengths import Lengths
+from schemas.manifest import Manifest
+from schemas.task import Kind
+
+LOOKED_AT = 1024
+"""Rows of which the tokens are counted where they are in no cache."""
+SHARDS_LOOKED_INTO = 8
+BYTES_AROUND_TOKENS = 16
+"""Id and two offsets of a row of token ids."""
+BYTES_PER_TOKEN = 5
+BYTES_OF_THE_END = 8
+
+
+@dataclass(frozen=True)
+class Volume:
+    """So many rows in so many shards, asked for in batches of so many tokens.
+
+    `vocabulary` is that of the teacher's tokenizer; `looked_at` are lengths of rows in the order of a shard: of every
+    shard, or of a sample that stands for all.
+    """
+
+    rows: int
+    shards: int
+    batch_tokens: int
+    looked_at: Sequence[Lengths]
+    vocabulary: int = 0
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """Those of all rows that were looked at."""
+        return sum(self.looked_at[1:], self.looked_at[0])
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of all rows."""
+        return self.rows * float(self.lengths.tokens.mean())
+
+    @property
+    def batches(self) -> float:
+        """Record batches of a group; the last of a shard is half full, wherever shards end."""
+        cut = sum(len(list(blocks(lengths.tokens, self.batch_tokens))) for lengths in self.looked_at)
+        full = (cut - len(self.looked_at) / 2) * self.rows / len(self.lengths.tokens)
+        return max(self.shards, full + self.shards / 2)
+
+    @property
+    def token_bytes(self) -> float:
+        """Bytes of the shards of token ids."""
+        batches = max(self.shards, self.rows / TOKEN_ROWS + self.shards / 2)
+        ids = self.rows * BYTES_AROUND_TOKENS + self.tokens * BYTES_PER_TOKEN
+        return ids + around(tokens.schema(Kind.CLASSIFICATION), batches, self.shards)
+
+    def bytes(self, answers: Answers) -> float:
+        """Bytes of a group's shards."""
+        share = self.rows / len(self.lengths.tokens)
+        numbers = share * answers.bytes(self.lengths.at(answers.family.at))
+        return numbers + answers.weight_bytes(self.vocabulary) + around(answers.schema, self.batches, self.shards)
+
+    def of_rows(self, rows: int) -> "Volume":
+        """Return the volume of another number of such rows."""
+        return replace(self, rows=rows)
+
+
+def around(schema: pa.Schema, batches: float, shards: int) -> float:
+    """Return the bytes of shards beside those of their rows: what a batch begins with, schemas, marks of the end."""
+    empty = pa.RecordBatch.from_pylist([], schema)
+    return batches * pa.ipc.get_record_batch_size(empty) + shards * (schema.serialize().size + BYTES_OF_THE_END)
+
+
+def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: Teaching) -> Volume:
+    """Return the volume of the rows of a cache: all are looked at where they are tokenised, else a sample is."""
+    group = cache.group(tokens.name(tokenizer.fingerprint, tokenizer.max_length))
+    if group.is_published() and (found := group.manifest()).ids == manifest.ids:
+        looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
+    else:
+        looked_at = [lengths_of(rows_of(cache, manifest), tokenizer)]
+    pieces = len(tokenizer.backend)
+    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces)
+
+
+def rows_of(cache: Cache, manifest: Manifest) -> list[Example]:
+    """Return some rows of a cache, short and long ones of a few shards."""
+    sides = [side for side in manifest.shards if side.rows][:SHARDS_LOOKED_INTO]
+    found: list[Example] = []
+    for side in sides:
+        table = cache.group(rows.NAME).read_shard(side)
+        places = np.linspace(0, side.rows - 1, min(LOOKED_AT // len(sides), side.rows)).astype(np.int64)
+        found += rows.examples(table.take(places))
+    return found
+
+
+def lengths_of(examples: Iterable[Example], tokenizer: Tokenizer) -> Lengths:
+    """Return the lengths of rows, in the order that they have in a shard."""
+    return tokenizer.encode_rows(sorted(examples, key=lambda example: example.order)).lengths
