@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
-from engines import modules
 from engines.daemons import Daemons
 
 HOST = "127.0.0.1"
@@ -41,11 +40,7 @@ class Cluster(Daemons):
 
     def start_pool(self) -> None:
         """Start the pool of Python workers."""
-        boot = self.folder / "boot"
-        boot.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{modules.HERE / "boot.py"}" "$@"\n', encoding="utf-8")
-        boot.chmod(0o755)
-        pool = ["apache_beam.runners.worker.worker_pool_main", f"--service_port={self.pool_port}"]
-        self.start("pool", [sys.executable, "-m", *pool, f"--container_executable={boot}"])
+        self.start("pool", [sys.executable, "-m", "pipelines", "pool", f"--port={self.pool_port}"])
         self.wait_until(lambda: is_open(self.pool_port), "a pool of Python workers")
 
     def start_job_server(self, main: str, jars: Sequence[Path], *arguments: str, settings: Sequence[str] = ()) -> None:

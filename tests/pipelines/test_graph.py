@@ -50,7 +50,7 @@ def graphs(teacher_folder, masked_language_model_folder, vectors_file, tmp_path_
     reading = ReadRows(configuration, scan(configuration, None, None), None, 4, growing.ground)
     ground = type(growing.ground).of(growing.ground.log, [Checkpoint(teacher_folder)])
     teaching = TeachStage(
-        cache.path, teacher_folder, configuration.task, configuration.teach, 1, (), {}, False, ground, None
+        "teacher", cache.path, teacher_folder, configuration.task, configuration.teach, 1, (), {}, False, ground, None
     )
     sides = cache.group("rows").manifest().shards
     return {
