@@ -22,6 +22,8 @@ class Cluster(Daemons):
     """What all clusters have: where jobs are sent to, and the Python workers that do them."""
 
     name: str
+    worker: str
+    """What the names of daemons begin with that hand work to Python."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -58,6 +60,11 @@ class Cluster(Daemons):
     def kill_engine_worker(self) -> None:
         """Kill one of the engine's own workers that hands work to Python."""
         raise NotImplementedError
+
+    def leave_one(self) -> None:
+        """End all of the engine's own workers but one, for good."""
+        for name in [each for each in self.running if each.startswith(self.worker)][1:]:
+            self.kill(name)
 
     def speculated(self) -> bool:
         """Whether a task was run a second time because it took long."""
