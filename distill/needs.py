@@ -52,8 +52,7 @@ def wanted_groups(
             left.difference_update(answers.signals)
     kinds: dict[tuple[Family, int], list[int]] = {}
     for signal in sorted(left):
-        numbers = 2 * signal.top + 1 if signal.top else signal.heads or 0
-        layers = kinds.setdefault((keeping.family(signal), numbers), [])
+        layers = kinds.setdefault((keeping.family(signal), signal.width or 0), [])
         layers += [] if signal.layer is None else [signal.layer]
     for (family, numbers), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
         width = numbers or getattr(shape, family.width)

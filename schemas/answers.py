@@ -14,7 +14,7 @@ from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
 from schemas.errors import NewerFormatError
 from schemas.group import ID
-from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
+from schemas.signal import Family, Signal, attention_scores, hidden
 
 SCALES = "scales"
 """Name of the column of scales, one a vector, where the codec has any."""
@@ -41,12 +41,12 @@ def failures(accounting: Mapping[str, int]) -> int:
 class Answers:
     """What one group of a teacher holds.
 
-    `width` is the number of classes, the hidden width or the number of heads; of masked tokens it is 2 `top` + 1. A row
-    of `l` tokens has `width` numbers a layer, `l * width` at tokens, `width * l * l` at pairs of them; of a group of
-    masked tokens only these count, so its `lengths` are how many of a row's tokens are masked. Vectors, which a codec
-    may scale one by one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden
-    states are moved and divided by before they are scaled. `weights` are files of the teacher that lie beside the
-    shards, with digests.
+    `width` is the number of classes, the hidden width or the number of heads; of masked tokens it is their signal's. A
+    row of `l` tokens has `width` numbers a layer, `l * width` at tokens, `width * l * l` at pairs of them; of a group
+    of masked tokens only these count, so its `lengths` are how many of a row's tokens are masked. Vectors, which a
+    codec may scale one by one, are those of a token, or a token's scores of all tokens in one head. `affine` is what
+    hidden states are moved and divided by before they are scaled. `weights` are files of the teacher that lie beside
+    the shards, with digests.
     """
 
     teacher: str
@@ -60,20 +60,12 @@ class Answers:
     @property
     def name(self) -> str:
         """Name of the group, such as `teacher.hidden.0-3-6.f16`."""
-        cut = f"-{self.heads}" if self.heads else f"-top{self.top}" if self.top else ""
-        family = f"{self.family.value}{cut}"
         layers = ("-".join(map(str, self.layers)),) if self.layers else ()
-        return ".".join((self.teacher, family, *layers, self.codec.value))
+        return ".".join((self.teacher, str(self.signal()), *layers, self.codec.value))
 
-    @property
-    def heads(self) -> int | None:
-        """Into how many heads relations are cut; `None` for all else."""
-        return self.width if self.family in RELATIONS else None
-
-    @property
-    def top(self) -> int | None:
-        """How many logits a masked token has; `None` for all else."""
-        return self.width // 2 if self.family is Family.MASKED_LOGITS else None
+    def signal(self, layer: int | None = None) -> Signal:
+        """Return the signal of a layer, or what signals of all layers have in common."""
+        return Signal.of(self.family, layer, self.width)
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -84,7 +76,7 @@ class Answers:
             case Family.EMBEDDING:
                 return (hidden(0),)
             case _:
-                return tuple(Signal(self.family, layer, self.heads, self.top) for layer in self.layers or (None,))
+                return tuple(map(self.signal, self.layers or (None,)))
 
     @property
     def asked(self) -> tuple[Signal, ...]:
@@ -117,7 +109,8 @@ class Answers:
 
     def measured(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors measures"]:
         """Return the part of a row's numbers that measures something: all but the ids of pieces."""
-        return values if self.top is None else values[:, : self.top + 1]
+        top = self.signal().top
+        return values if top is None else values[:, : top + 1]
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
