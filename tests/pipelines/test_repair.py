@@ -93,3 +93,16 @@ def test_answers_of_another_teacher_are_called_stale(path, masked_language_model
     printed = good("verify", path, f"teacher={other}")
     assert "stale: teacher.logits.f32" in printed
     assert "good: rows" in printed
+
+
+def test_a_folder_in_the_place_of_a_note_is_named_and_left(path):
+    """It may be somebody's: nothing here empties folders."""
+    (note,) = cache(path).glob("teacher.logits.f32/00001.json")
+    note.unlink()
+    note.mkdir()
+    for options in ((), ("--repair",)):
+        done = distill("verify", path, *options)
+        assert done.exit_code == 5
+        assert "00001.json: a folder" in done.output
+    assert note.is_dir()
+    assert (note.parent / "manifest.json").exists()
