@@ -103,7 +103,7 @@ def without_manifests(run: Run, findings: Findings) -> Iterator[str]:
     written = teach.names_written(run.configuration, run.teachers, run.columns(run.recipe()))
     for group in groups:
         if group.name in written:
-            yield f"removed: {group.name}: its manifest"
+            yield f"{'removed' if group in saved else 'missing'}: {group.name}: its manifest"
             for shard in damaged(group):
                 group.forget(shard)
                 yield f"removed: {group.name}: shard {shard}"

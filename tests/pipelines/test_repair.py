@@ -106,3 +106,25 @@ def test_a_folder_in_the_place_of_a_note_is_named_and_left(path):
         assert "00001.json: a folder" in done.output
     assert note.is_dir()
     assert (note.parent / "manifest.json").exists()
+
+
+def test_lost_token_ids_are_found_and_made_anew_and_nobody_is_asked(path):
+    before = cache_hashes(cache(path))
+    (folder,) = cache(path).glob("tokens.*")
+    shutil.rmtree(folder)
+    done = distill("verify", path)
+    assert done.exit_code == 5
+    assert done.output.count(f"{folder.name}: missing") == 1
+    answers = {each: each.stat().st_mtime_ns for each in cache(path).glob("teacher.*/*.arrow")}
+    good("verify", path, "--repair")
+    assert cache_hashes(cache(path)) == before
+    assert answers == {each: each.stat().st_mtime_ns for each in cache(path).glob("teacher.*/*.arrow")}
+
+
+def test_lost_token_ids_of_another_length_are_left_and_said(path):
+    (folder,) = cache(path).glob("tokens.*")
+    shutil.rmtree(folder)
+    done = distill("verify", path, "--repair", "teach.max_length=31")
+    assert done.exit_code == 5
+    assert f"{folder.name}: missing" in done.output
+    assert "run `distill teach`" in done.output
