@@ -86,19 +86,28 @@ def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: di
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 
 
+USABLE = "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long"
+"""What to do about rows without a usable answer."""
+
+
 def check_failed(manifest: Manifest, teaching: Teaching) -> None:
-    """Refuse a group in which more rows than allowed have no usable answer."""
+    """Refuse a group in which more rows than allowed have no usable answer, or none has one."""
     failed = failures(manifest.accounting)
-    if failed <= teaching.max_failed * manifest.rows:
-        return
+    if failed and failed == manifest.rows:
+        raise QualityError("rows with a usable answer", f"none: {failed_in(manifest)}", USABLE)
+    if failed > teaching.max_failed * manifest.rows:
+        raise QualityError(
+            f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
+            failed_in(manifest),
+            f"{USABLE}, or raise teach.max_failed to train without those rows",
+        )
+
+
+def failed_in(manifest: Manifest) -> str:
+    """Say how many rows of a group have no usable answer, and why."""
     counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
     said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
-    raise QualityError(
-        f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
-        f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
-        "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
-        "teach.max_failed to train without those rows",
-    )
+    return f"{manifest.group}: {failures(manifest.accounting):,} of {manifest.rows:,}: {said}"
 
 
 def open_readers(
