@@ -118,11 +118,15 @@ class Answers:
         counts = {"row": np.ones_like(lengths), "token": lengths, "masked": lengths, "tokens": at_pairs}
         return counts.get(self.family.at, np.zeros_like(lengths))
 
-    def bytes(self, lengths: np.ndarray) -> float:
-        """Return the bytes that rows of so many tokens take, without what stands around record batches."""
-        layers = len(self.asked)
-        scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
-        return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))
+    def bytes(self, lengths: np.ndarray, empty: int = 0) -> float:
+        """Return the bytes that rows of so many tokens take, without what stands around record batches.
+
+        `empty` is how many more rows have a slot and no answer.
+        """
+        scales = 2 * self.vectors(lengths) if self.codec.scales else 0
+        numbers = len(self.asked) * (self.size(lengths) * self.codec.dtype.itemsize + scales)
+        around = BYTES_AROUND + (8 if self.codec.scales else 0)
+        return float(np.sum(numbers)) + (len(lengths) + empty) * around
 
     def weight_bytes(self, vocabulary: int) -> int:
         """Return about what the teacher's weights beside the shards take: queries and keys, or a row a piece."""

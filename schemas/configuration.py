@@ -226,6 +226,11 @@ class Teaching(Section):
     )
     budget: Size | None = Field(default=None, description="most that its answers may take on disk, such as 20GB")
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether rows that are too long are asked for at all."""
+        return self.longer == "leave"
+
 
 class FineTuning(Section):
     """How `teacher: finetune <model>` makes a teacher."""
