@@ -128,3 +128,24 @@ def test_lost_token_ids_of_another_length_are_left_and_said(path):
     assert done.exit_code == 5
     assert f"{folder.name}: missing" in done.output
     assert "run `distill teach`" in done.output
+
+
+@pytest.mark.parametrize("also", [None, "teacher.logits.f32", "teacher.attention_input.*.f16"])
+def test_what_can_be_is_made_anew_beside_a_manifest_that_cannot_be_read(path, also):
+    """Whatever else is lost of the groups that were taught together: which ones are asked for decides the bits."""
+    before = cache_hashes(cache(path))
+    (bad,) = cache(path).glob("teacher.hidden.*.f16/00001-*.arrow")
+    flip(bad)
+    (unrelated,) = cache(path).glob("teacher.hidden.*.int8/manifest.json")
+    unrelated.write_text("{")
+    if also:
+        (lost,) = cache(path).glob(f"{also}/manifest.json")
+        lost.write_text("{")
+    done = distill("verify", path, "--repair", "teach.attention=input")
+    assert done.exit_code == 5
+    assert str(unrelated) in done.output
+    assert bad.name not in done.output
+    assert f"removed: {bad.parent.name}: shard 1" in done.output
+    after = cache_hashes(cache(path))
+    assert {name for name in before if after.get(name) != before[name]} == {str(unrelated.relative_to(cache(path)))}
+    assert unrelated.read_text() == "{"
