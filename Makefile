@@ -19,7 +19,7 @@ install: .venv/installed ## make .venv with the exact versions of constraints.tx
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.7'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[pipelines]' --group development
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[pipelines,dataflow]' --group development
 	touch $@
 
 quickstart: install ## the whole job on demo data and models, offline, in a few minutes

@@ -162,6 +162,18 @@ def verify(
                 typer.echo(line)
 
 
+@app.command()
+def pool(
+    port: Annotated[int, typer.Option(help="Where Beam's engines on this machine ask for workers.", min=1)] = 50000,
+    debug: Debug = False,
+) -> None:
+    """Start Python workers for a Spark or Flink cluster, on each of its machines, until stopped."""
+    with reported(debug):
+        from pipelines.beam_module import beam_module
+
+        beam_module("worker_pool", "pool").serve(port)
+
+
 # What they do
 
 

@@ -301,7 +301,7 @@ def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int,
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     servers = [
         ["apache_beam.runners.portability.local_job_service_main", f"--port={job}"],
-        ["apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"],
+        ["pipelines", "pool", f"--port={pool}"],
     ]
     with (tmp_path_factory.mktemp("job_service") / "servers.log").open("w") as log:
         running = [

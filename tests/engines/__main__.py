@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engines import faults, modules
+from engines import faults, modules, scaling
 from engines.cluster import Cluster
 from engines.flink import Flink
-from engines.scaling import two_workers_vs_one
 from engines.spark import Spark
 from engines.trial import Trial
 
@@ -31,8 +30,13 @@ def main() -> None:
         modules.fetch()
     except modules.Missing as missing:
         sys.exit(f"the engines cannot be put together: {missing}")
-    with tempfile.TemporaryDirectory(prefix="engines-") as folder, Trial(Path(folder)) as trial:
+    with (
+        tempfile.TemporaryDirectory(prefix="engines-") as folder,
+        Trial(Path(folder)) as trial,
+        Trial(Path(folder) / "scaling", shards=scaling.SHARDS) as larger,
+    ):
         trial.prepare()
+        larger.make_rows()
         found: dict[str, dict] = {}
         for kind in CLUSTERS:
             outcomes = found[kind.name] = {}
@@ -40,7 +44,7 @@ def main() -> None:
                 for fault in faults.FAULTS:
                     outcomes[fault.__name__] = shown(cluster, fault, trial)
                 with kept(outcomes, "two_workers_vs_one"):
-                    outcomes["two_workers_vs_one"] = round(two_workers_vs_one(trial, cluster), 3)
+                    outcomes["two_workers_vs_one"] = round(scaling.two_workers_vs_one(larger, cluster), 3)
         with Spark(Path(folder) / "speculating-cluster", speculation=True) as cluster:
             found["spark"]["slow_worker"] = shown(cluster, faults.slow_worker, trial)
     print(json.dumps(found))

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
-from engines import modules
 from engines.daemons import Daemons
 
 HOST = "127.0.0.1"
@@ -23,6 +22,8 @@ class Cluster(Daemons):
     """What all clusters have: where jobs are sent to, and the Python workers that do them."""
 
     name: str
+    worker: str
+    """What the names of daemons begin with that hand work to Python."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -41,11 +42,7 @@ class Cluster(Daemons):
 
     def start_pool(self) -> None:
         """Start the pool of Python workers."""
-        boot = self.folder / "boot"
-        boot.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{modules.HERE / "boot.py"}" "$@"\n', encoding="utf-8")
-        boot.chmod(0o755)
-        pool = ["apache_beam.runners.worker.worker_pool_main", f"--service_port={self.pool_port}"]
-        self.start("pool", [sys.executable, "-m", *pool, f"--container_executable={boot}"])
+        self.start("pool", [sys.executable, "-m", "pipelines", "pool", f"--port={self.pool_port}"])
         self.wait_until(lambda: is_open(self.pool_port), "a pool of Python workers")
 
     def start_job_server(self, main: str, jars: Sequence[Path], *arguments: str, settings: Sequence[str] = ()) -> None:
@@ -63,6 +60,11 @@ class Cluster(Daemons):
     def kill_engine_worker(self) -> None:
         """Kill one of the engine's own workers that hands work to Python."""
         raise NotImplementedError
+
+    def leave_one(self) -> None:
+        """End all of the engine's own workers but one, for good."""
+        for name in [each for each in self.running if each.startswith(self.worker)][1:]:
+            self.kill(name)
 
     def speculated(self) -> bool:
         """Whether a task was run a second time because it took long."""

@@ -32,6 +32,7 @@ class Flink(Cluster):
     """Flink, told to start a job again where it lost a worker: on its own it would end the job."""
 
     name = "flink"
+    worker = "task-manager-"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -83,7 +84,7 @@ class Flink(Cluster):
         for key, value in SIZES.items():
             sizes += ["-D", f"taskmanager.memory.{key}={value}"]
         entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self.start_flink(f"task-manager-{next(self.numbers)}", "320m", entry, *sizes)
+        self.start_flink(f"{self.worker}{next(self.numbers)}", "320m", entry, *sizes)
 
     def overview(self) -> dict:
         """What Flink says of itself."""
@@ -91,5 +92,5 @@ class Flink(Cluster):
 
     def kill_engine_worker(self) -> None:
         """Kill a TaskManager and start another, as a resource manager would."""
-        self.kill(next(name for name in self.running if name.startswith("task-manager")))
+        self.kill(next(name for name in self.running if name.startswith(self.worker)))
         self.start_task_manager()

@@ -13,6 +13,7 @@ class Spark(Cluster):
     """Spark; with `speculation` it runs a second copy of a task that takes longer than others."""
 
     name = "spark"
+    worker = "worker-"
 
     def __init__(self, folder: Path, *, speculation: bool = False) -> None:
         super().__init__(folder)

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 
 DEMO = Path(__file__).parents[2] / "examples" / "quickstart"
 LABELS = ("access", "billing", "cancel", "delivery", "fault", "feedback", "question", "returns")
+LOCALLY = ["--runner=FnApiRunner"]
 PATIENCE = 600
 """Seconds that one stage may take on a busy machine."""
 TAUGHT = ("teacher.*", "tokens.*", "work", ".lock")
@@ -46,6 +47,13 @@ class Trial:
 
     def prepare(self) -> None:
         """Make a teacher, and the cache that all others are compared with."""
+        path = self.make_rows()
+        done = self.distill("teach", path, LOCALLY)
+        assert done.returncode == 0, done.stderr
+        self.expected = hashes(path)
+
+    def make_rows(self) -> Path:
+        """Make a teacher and the rows that others start with; return the configuration."""
         torch.manual_seed(1)
         teacher = BertForSequenceClassification.from_pretrained(
             DEMO / "model", dtype=torch.float32, problem_type="single_label_classification", **labelled(LABELS)
@@ -53,11 +61,9 @@ class Trial:
         teacher.save_pretrained(self.folder / "teacher")
         AutoTokenizer.from_pretrained(DEMO / "model").save_pretrained(self.folder / "teacher")
         path = self.configure("local")
-        for stage in ("augment", "teach"):
-            done = self.distill(stage, path, ["--runner=FnApiRunner"])
-            assert done.returncode == 0, done.stderr
-        self.expected = hashes(path)
-        self.rows = sum(side["rows"] for side in manifest(path)["shards"])
+        done = self.distill("augment", path, LOCALLY)
+        assert done.returncode == 0, done.stderr
+        return path
 
     def configure(self, name: str, *, with_rows: bool = False) -> Path:
         """Write the configuration of a run in a folder of its own; `with_rows` gives it the rows that were made."""
@@ -127,11 +133,6 @@ def cache_of(path: Path) -> Path:
 def hashes(path: Path) -> dict[str, str]:
     """Return the digest of all that a reader of a cache sees; temporary files begin with a dot."""
     return {name: found for name, found in cache_hashes(cache_of(path)).items() if not Path(name).name.startswith(".")}
-
-
-def manifest(path: Path) -> dict:
-    """Return the manifest of the rows."""
-    return json.loads((cache_of(path) / "rows" / "manifest.json").read_text(encoding="utf-8"))
 
 
 def rows_by_process(path: Path) -> dict[int, int]:
