@@ -11,7 +11,7 @@ from pipelines.run import Run
 from pipelines.verify import OURS, Findings, check, verify
 from schemas import rows, tokens
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.group import Group
 from schemas.store import names_in, remove, stored_bytes, write_bytes
 
@@ -123,6 +123,8 @@ def damaged(group: Group) -> list[int]:
         try:
             if stem.isdigit():
                 group.committed(int(stem))
+        except NewerFormatError:
+            raise
         except IntegrityError:
             found.append(int(stem))
     return found

@@ -8,6 +8,8 @@ import pytest
 from conftest import cache_hashes, run_yaml
 from verbs import distill, good
 
+from schemas.digest import digest
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, teacher_folder, masked_language_model_folder) -> Path:
@@ -36,6 +38,19 @@ def flip(path: Path) -> None:
 
 def cache(path: Path) -> Path:
     return path.parent / "run/cache"
+
+
+def test_what_a_later_version_wrote_is_not_repaired(path):
+    (side,) = cache(path).glob("teacher.logits.*/00001.json")
+    newer = json.loads(side.read_text()) | {"format": 99}
+    newer.pop("digest")
+    side.write_text(json.dumps({**newer, "digest": digest(newer)}))
+    (side.parent / "manifest.json").unlink()
+    before = cache_hashes(cache(path))
+    done = distill("verify", path, "--repair")
+    assert done.exit_code == 5
+    assert "upgrade offline-distill" in done.output
+    assert cache_hashes(cache(path)) == before
 
 
 @pytest.mark.parametrize("pattern", ["teacher.hidden.*.int8/00001-*.arrow", "teacher.hidden.*.f16/00001-*.arrow"])
