@@ -39,7 +39,7 @@ from augment.models.precision import multiplies_bytes
 from augment.shard import no_collection
 from augment.vectors import BLOCK, Vectors
 from augment.words import surroundings
-from benchmarks import memory
+from benchmarks import growth
 from benchmarks.inputs import COPIES, PROBABILITY, TOP, Inputs, read_arguments
 from benchmarks.measure import finish, ratio, seconds
 from benchmarks.reference_loop import eligible
@@ -220,8 +220,8 @@ def command_vs_forwards(bench: Bench) -> float:
 
 def drawing(bench: Bench) -> dict[str, float]:
     """Draw copies and write them with their originals, and write the same rows once they are there."""
-    strategy = memory.MadeUp(Drawing(COPIES, PROBABILITY))
-    originals = memory.rows_to_grow(300 if bench.quick else 2000)
+    strategy = growth.MadeUp(Drawing(COPIES, PROBABILITY))
+    originals = growth.rows_to_grow(300 if bench.quick else 2000)
     positions = strategy.propose(originals)
 
     def beside(read: pa.Table) -> pa.Table:
@@ -288,7 +288,7 @@ def made_up_vectors() -> Vectors:
 
 def bytes_per_added_row(bench: Bench) -> dict[str, float]:
     """What a copy takes on disk."""
-    found = memory.disk_per_row(bench.folder / "memory", (1, 100), 256 if bench.quick else 2048)
+    found = growth.disk_per_row(bench.folder / "memory", (1, 100), 256 if bench.quick else 2048)
     return {f"bytes_per_added_row_{copies}x": size for copies, size in found.items()}
 
 

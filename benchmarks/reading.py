@@ -12,9 +12,9 @@ import torch
 from datasets import load_from_disk
 from safetensors import safe_open
 
+from benchmarks.bounds import picks_of, reading_by_memcpy
 from benchmarks.measure import ratio
 from benchmarks.payload import Payload, write_parquet, write_safetensors
-from benchmarks.pipeline import picks_of, reading_by_memcpy
 
 
 class Reading:

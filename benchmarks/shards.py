@@ -44,10 +44,10 @@ import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.bench import Bench
+from benchmarks.bounds import teaching_by_forward
 from benchmarks.inputs import read_arguments
 from benchmarks.measure import finish
 from benchmarks.payload import NAIVE, Payload, lengths_of
-from benchmarks.pipeline import teaching_by_forward
 from benchmarks.reading import Reading
 from benchmarks.students import offline_vs_live
 from schemas.checkpoint import Checkpoint

@@ -16,7 +16,7 @@ from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
 from distill.kept_copies import keep_copies
 from distill.recipe import Recipe, load_recipe
 from distill.student import make_student, start_of, student_shape, tokenizer_source
-from distill.teacher import Teacher, kept
+from distill.teacher import Teacher, kept, kept_of
 from distill.teachers import Teachers
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
@@ -233,14 +233,13 @@ class Arms:
         usable = rows.has_answers if name == "distilled+augmented" else rows.has_answers & rows.is_original
         if needs_labels(recipe):
             usable = usable & rows.is_labelled
-        usable = usable & kept(teachers, recipe.columns, len(rows.ids))
         if not usable.any():
             raise DataError(
                 f"rows that the arm `{name}` can learn from",
-                "none with a label" if needs_labels(recipe) else "none with an answer of the teacher",
+                "none with a label" if needs_labels(recipe) else "none with a word",
                 "label some rows, or leave the arm out of `train.arms`",
             )
-        return np.flatnonzero(usable)
+        return np.flatnonzero(kept_of(usable, teachers, recipe.columns))
 
     def filters(self, name: str) -> bool:
         """Whether an arm may leave out copies."""

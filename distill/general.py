@@ -6,7 +6,7 @@ from distill.arm_result import ArmResult, finish_model, finished, save_model
 from distill.encoder import use_all_cores
 from distill.recipe import Recipe
 from distill.student import make_student, start_of
-from distill.teacher import kept
+from distill.teacher import kept_of
 from distill.teachers import Teachers
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
@@ -55,7 +55,7 @@ def train_general(configuration: Configuration, teachers: Teachers, recipe: Reci
         asked = teachers.live(recipe.columns, cache, checkpoint)
     else:
         asked = teachers.cached(recipe.columns, cache, rows)
-    chosen = np.flatnonzero(kept(asked, recipe.columns, len(rows.ids)))
+    chosen = np.flatnonzero(kept_of(np.ones(len(rows.ids), np.bool_), asked, recipe.columns))
     trainer = Trainer(
         student=student,
         recipe=recipe,

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from schemas.signal import top_of
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -56,7 +58,7 @@ def top_cross_entropy(
     All pieces that are not among them count as one, so that no probability is lost: top-k alone is a biased target
     (Anshumann et al., 2025, Sparse Logit Sampling).
     """
-    top = target.size(1) // 2
+    top = top_of(target.size(1))
     total = student.logsumexp(-1)
     said = student.gather(1, target[:, top + 1 :].long()) - total.unsqueeze(1)
     wanted = (target[:, :top] - target[:, top : top + 1]).exp()

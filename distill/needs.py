@@ -52,8 +52,7 @@ def wanted_groups(
             left.difference_update(answers.signals)
     kinds: dict[tuple[Family, int], list[int]] = {}
     for signal in sorted(left):
-        numbers = 2 * signal.top + 1 if signal.top else signal.heads or 0
-        layers = kinds.setdefault((keeping.family(signal), numbers), [])
+        layers = kinds.setdefault((keeping.family(signal), signal.width or 0), [])
         layers += [] if signal.layer is None else [signal.layer]
     for (family, numbers), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
         width = numbers or getattr(shape, family.width)
@@ -87,19 +86,28 @@ def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: di
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 
 
+USABLE = "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long"
+"""What to do about rows without a usable answer."""
+
+
 def check_failed(manifest: Manifest, teaching: Teaching) -> None:
-    """Refuse a group in which more rows than allowed have no usable answer."""
+    """Refuse a group in which more rows than allowed have no usable answer, or none has one."""
     failed = failures(manifest.accounting)
-    if failed <= teaching.max_failed * manifest.rows:
-        return
+    if failed and failed == manifest.rows:
+        raise QualityError("rows with a usable answer", f"none: {failed_in(manifest)}", USABLE)
+    if failed > teaching.max_failed * manifest.rows:
+        raise QualityError(
+            f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
+            failed_in(manifest),
+            f"{USABLE}, or raise teach.max_failed to train without those rows",
+        )
+
+
+def failed_in(manifest: Manifest) -> str:
+    """Say how many rows of a group have no usable answer, and why."""
     counts = {key.replace("_", " "): count for key, count in manifest.accounting.items() if key != "rows"}
     said = ", ".join(f"{count:,} {key}" for key, count in counts.items() if count)
-    raise QualityError(
-        f"at most {teaching.max_failed:.2%} of the rows without a usable answer",
-        f"{manifest.group}: {failed:,} of {manifest.rows:,}: {said}",
-        "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long, or raise "
-        "teach.max_failed to train without those rows",
-    )
+    return f"{manifest.group}: {failures(manifest.accounting):,} of {manifest.rows:,}: {said}"
 
 
 def open_readers(

@@ -2,9 +2,11 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from distill.losses import Loss
@@ -17,6 +19,7 @@ TEACHERS = "teachers"
 """Name of the parameter of a recipe that takes the shapes of more teachers than one."""
 
 RECIPES = Path(__file__).parent / "recipes"
+DOTTED = re.compile(r"\w+(\.\w+)+")
 
 
 @dataclass(frozen=True, order=True)
@@ -152,18 +155,7 @@ def load_recipe(
     `others` are the shapes of more teachers, by name; a recipe that can learn from several has a parameter `teachers`.
     """
     others = others or {}
-    known = recipe_names()
-    if name in known:
-        module = importlib.import_module(f"distill.recipes.{name}")
-    elif "." in name:
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise ConfigurationError("a module that can be imported", f"train.recipe: {error}", "correct it") from None
-    else:
-        raise ConfigurationError(
-            f"a recipe: {', '.join(known)}, or a dotted module", f"train.recipe: `{name}`", "correct `train.recipe`"
-        )
+    module = module_of(name)
     if not callable(getattr(module, "recipe", None)):
         raise ConfigurationError(
             "a module with a function `recipe`", f"train.recipe: {module.__file__}: none", "name another module"
@@ -190,6 +182,27 @@ def load_recipe(
     check_columns(name, recipe.columns, {TEACHER: teacher, **others})
     recipe.digest = digest([name, dials, file_digest(Path(inspect.getfile(module)))])
     return recipe
+
+
+def module_of(name: str) -> ModuleType:
+    """Import a recipe's module, one of ours by its name or any by its dotted path; refuse what is none, and say why."""
+    known = recipe_names()
+    if name in known:
+        return importlib.import_module(f"distill.recipes.{name}")
+    if "/" in name or name.endswith(".py"):
+        why = "a file"
+    elif not DOTTED.fullmatch(name):
+        why = "none of these, and not a module in a package"
+    else:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            why = str(error)
+    raise ConfigurationError(
+        f"a recipe: {', '.join(known)}, or a module of your own: `package.module`",
+        f"train.recipe: `{name}`: {why}",
+        "correct `train.recipe`; the file recipes/mine.py in the folder you stand in is `recipes.mine`",
+    )
 
 
 def check_columns(name: str, columns: Iterable[Column], teachers: Mapping[str, ModelShape]) -> None:

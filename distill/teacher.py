@@ -11,12 +11,13 @@ from torch import Tensor
 from distill.batch import Batch
 from distill.embedding import Embedding
 from distill.encoder import Encoder, Values
+from distill.needs import USABLE, failed_in
 from distill.packed import Packed, PackedReader
 from distill.projections import Projections
 from distill.training_rows import TrainingRows
 from schemas.answers import Answers
 from schemas.codec import Codec
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, QualityError
 from schemas.signal import Column, Family, Signal
 
 
@@ -30,6 +31,10 @@ class Teacher(Protocol):
 
     def kept(self, signals: Collection[Signal], rows: int) -> Bool[np.ndarray, " rows"]:
         """Return which of so many rows have answers for all of the signals."""
+        ...
+
+    def failed(self) -> list[str]:
+        """Say of how many rows there is no usable answer, and why."""
         ...
 
 
@@ -47,6 +52,21 @@ def kept(teachers: Mapping[str, Teacher], columns: Collection[Column], rows: int
     found = np.ones(rows, np.bool_)
     for column in columns:
         found &= teachers[column.teacher].kept({column.signal}, rows)
+    return found
+
+
+def kept_of(
+    chosen: Bool[np.ndarray, " rows"], teachers: Mapping[str, Teacher], columns: Collection[Column]
+) -> Bool[np.ndarray, " rows"]:
+    """Return which of the chosen rows have answers in all columns; raises `QualityError` where none of them has."""
+    found = chosen & kept(teachers, columns, len(chosen))
+    if chosen.any() and not found.any():
+        counts = "; ".join(sorted({each for teacher in teachers.values() for each in teacher.failed()}))
+        raise QualityError(
+            f"rows with a usable answer in {', '.join(map(str, sorted(columns)))}",
+            f"none of the {chosen.sum():,} to learn from ({counts})",
+            USABLE,
+        )
     return found
 
 
@@ -73,6 +93,10 @@ class LiveTeacher:
         """Whoever is asked anew answers for every row."""
         del signals
         return np.ones(rows, np.bool_)
+
+    def failed(self) -> list[str]:
+        """Nothing fails that is not kept."""
+        return []
 
 
 class CachedTeacher:
@@ -120,6 +144,10 @@ class CachedTeacher:
     def kept(self, signals: Collection[Signal], rows: int) -> Bool[np.ndarray, " rows"]:
         """Return which rows have answers for all of the signals."""
         return np.logical_and.reduce([np.ones(rows, np.bool_), *(self.readers[signal].kept() for signal in signals)])
+
+    def failed(self) -> list[str]:
+        """Say group by group of how many rows there is no usable answer, and why."""
+        return [failed_in(reader.manifest) for reader in set(self.readers.values()) if reader.failed]
 
 
 def widened(

@@ -165,10 +165,10 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
 def label_by_teacher(
     rows: TrainingRows, teacher: Teacher, device: torch.device | str = "cpu", batch: int = 64
 ) -> TrainingRows:
-    """Give rows without a label the teacher's, and words without a class."""
-    missing = np.flatnonzero(~rows.is_labelled)
-    labels, words = rows.labels.copy(), None if rows.words is None else rows.words.copy()
+    """Give rows without a label the teacher's, and words without a class, where it has said something."""
     signal = answer_of(rows.kind)
+    missing = np.flatnonzero(~rows.is_labelled & teacher.kept([signal], len(rows.ids)))
+    labels, words = rows.labels.copy(), None if rows.words is None else rows.words.copy()
     for start in range(0, len(missing), batch):
         some = rows.batch(missing[start : start + batch], device)
         answer = teacher.answer(some, [signal])[signal]

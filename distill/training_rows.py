@@ -50,10 +50,17 @@ class TrainingRows:
 
     @classmethod
     def of(cls, cache: Cache, tokens: str, padding: int, task: Task) -> "TrainingRows":
-        """Read the rows and one tokenizer's token group; raises `IntegrityError` where they are not the same rows."""
+        """Read the rows and one tokenizer's token group.
+
+        Raises `ConfigurationError` where there is no such group, `IntegrityError` where it has other rows.
+        """
         rows_group, tokens_group = cache.group(ROWS), cache.group(tokens)
         if not tokens_group.is_published():
-            raise ConfigurationError("answers of the teacher", f"none in {cache.path}", "run `distill teach` first")
+            raise ConfigurationError(
+                "token ids of the rows",
+                f"{tokens_group.path}: missing",
+                "run `distill teach` with the same configuration: no row that has an answer is asked again",
+            )
         rows_manifest, tokens_manifest = rows_group.manifest(), tokens_group.manifest()
         check_same_rows(rows_manifest, tokens_manifest, tokens_group)
         rows = pa.concat_tables(

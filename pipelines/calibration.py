@@ -21,7 +21,7 @@ from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
 from pipelines.run import Run
-from pipelines.volume import LOOKED_AT, lengths_of, rows_of
+from pipelines.volume import LOOKED_AT, rows_of
 from schemas import rows
 from schemas.answers import Answers
 from schemas.cache import Cache
@@ -148,10 +148,12 @@ class Calibration:
 
     @property
     def middling(self) -> tuple[list[Example], int]:
-        """A batch of rows of middling length, as workers will cut it, and its tokens."""
+        """A batch of rows of middling length, as workers will cut it, and its tokens; none where all are too long."""
         by_length = sorted(self.looked_at, key=lambda example: example.order)
-        lengths = lengths_of(by_length, self.tokenizer).tokens
-        cut = list(blocks(lengths, self.configuration.teach.batch_tokens))
+        encoded, teaching = self.tokenizer.encode_rows(by_length), self.configuration.teach
+        asked = np.flatnonzero(~np.array(encoded.was_cut, np.bool_) | (not teaching.leaves_out))
+        lengths = encoded.lengths.tokens
+        cut = [asked[block] for block in blocks(lengths[asked], teaching.batch_tokens)] or [asked]
         middle = cut[(len(cut) - 1) // 2]
         return [by_length[row] for row in middle], int(lengths[middle].sum())
 
@@ -174,6 +176,8 @@ class Calibration:
         It is as large as workers will ask for: larger ones are slower where a processor's cache does not hold them.
         """
         some, count = self.middling
+        if not some:
+            return 0.0
         masked = any(example.masks for example in some)
         budget = self.configuration.teach.batch_tokens
         with TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from pipelines.corpus.scan import CorpusScan
 from pipelines.plan import Line, Plan
 from pipelines.progress import size
 from pipelines.run import Run
-from pipelines.volume import Volume, lengths_of, volume_of
+from pipelines.volume import Volume, sampled, volume_of
 from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache, default_shards
@@ -131,11 +131,10 @@ class Planner:
         teaching, calibration = self.configuration.teach, self.calibration
         if calibration.made:
             return volume_of(self.cache, calibration.made, calibration.tokenizer, teaching)
-        pieces = len(calibration.tokenizer.backend)
         examples = [*calibration.sample, *self.copied] if self.copied else calibration.looked_at
         layout = self.cache.layout()
         shards = layout.shards if layout else self.configuration.shards or default_shards(self.kept)
-        return Volume(self.grown, shards, teaching.batch_tokens, [lengths_of(examples, calibration.tokenizer)], pieces)
+        return sampled(self.grown, shards, examples, calibration.tokenizer, teaching)
 
     # Stages
 
@@ -212,9 +211,9 @@ class Planner:
         groups = self.groups(name, signals)
         if cut := calibration.encoded.cut:
             looked_at = len(calibration.sample)
-            done = "cut at" if self.configuration.teach.longer == "cut" else "left without an answer, over"
+            done = "left without an answer, over" if self.configuration.teach.leaves_out else "cut at"
             self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
-        pieces, own = self.volume.tokens, self.calibration.checkpoint.tokenizer_fingerprint
+        own = self.calibration.checkpoint.tokenizer_fingerprint
         # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
         shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
         space = 0.0 if shared else self.volume.token_bytes
@@ -223,10 +222,12 @@ class Planner:
         if not groups:
             self.say_why_live(name)
             done = self.rows_state() == DONE and self.has_tokens()
-            work = f"{self.grown:,} rows, {pieces:,.0f} tokens; the teacher is asked while training"
+            work = f"{self.grown:,} rows, {self.volume.tokens:,.0f} tokens; the teacher is asked while training"
             return Line(stage, work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
         names = ", ".join(f"{answers.name} ({size(self.volume.bytes(answers))})" for answers in groups)
-        work = f"{self.grown:,} rows, {pieces:,.0f} tokens into {names}"
+        pieces, too_long = self.volume.asked_tokens, self.volume.share * self.volume.left_out
+        left_out = f" but for about {too_long:,.0f} that are too long" if too_long else ""
+        work = f"{self.grown:,} rows{left_out}, {pieces:,.0f} tokens into {names}"
         if not left:
             return Line(stage, work, 0.0, 0.0, DONE)
         seconds = calibration.teaching_seconds(left, identity) * pieces

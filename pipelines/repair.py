@@ -1,6 +1,7 @@
 """Repairing a cache: what is bad and can be made anew is, with the same bytes; all else is left as it is, and said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from augment.candidates import PREFIX as CANDIDATES
@@ -10,7 +11,7 @@ from pipelines.run import Run
 from pipelines.verify import OURS, Findings, check, verify
 from schemas import rows, tokens
 from schemas.cache import Cache
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, NewerFormatError
 from schemas.group import Group
 from schemas.store import names_in, remove, stored_bytes, write_bytes
 
@@ -40,8 +41,8 @@ def repair(run: Run) -> Iterator[str]:
         group.write_dataset_files(group.manifest())
         yield f"written again: {group.name}: what `datasets` opens it by"
     yield from remake_rows(run, findings)
-    yield from reteach(run, findings)
-    yield from without_manifests(run, findings)
+    with set_aside([group for group in findings.unreadable if not is_of_rows(group)]):
+        yield from reteach(run, findings)
     yield from verify(run)
 
 
@@ -59,9 +60,24 @@ def remake_rows(run: Run, findings: Findings) -> Iterator[str]:
         run.augment()
 
 
+@contextmanager
+def set_aside(groups: Sequence[Group]) -> Iterator[None]:
+    """Take manifests that cannot be read out of the way; those that nothing was written for are put back."""
+    saved = {group: stored_bytes(group.manifest_path()) for group in groups if group.is_published()}
+    try:
+        for group in saved:
+            remove(group.manifest_path())
+        yield
+    finally:
+        for group, content in saved.items():
+            if not group.is_published():
+                write_bytes(group.manifest_path(), content)
+
+
 def reteach(run: Run, findings: Findings) -> Iterator[str]:
     """Teach bad shards of tokens and answers anew, as their manifests say that they were taught.
 
+    Where a manifest cannot be read, the configuration may say it; groups that it does not write are left as they are.
     What a teacher is asked for at once decides which kernels run, so groups of one codec are asked for together, as
     they were when they were written.
     """
@@ -69,48 +85,35 @@ def reteach(run: Run, findings: Findings) -> Iterator[str]:
     for group, shard in findings.bad:
         if not is_of_rows(group):
             bad.setdefault(group.name, []).append(shard)
-    lost = {group.name for group in findings.weightless}
-    if not bad and not lost:
+    weightless = {group.name for group in findings.weightless}
+    unreadable = {group.name for group in findings.unreadable if not is_of_rows(group)}
+    lost = {*bad, *weightless, *unreadable}
+    if not lost:
         return
     cache, teach = Cache(run.configuration.cache_path), beam_module("teach")
+    wanted = {}
+    if unreadable:
+        wanted = teach.groups_wanted(run.configuration, run.teachers, run.columns(run.recipe()))
     for name, identity in run.teachers.identities.items():
         written = [
-            replace(answers, weights=()) if answers.name in lost else answers
+            replace(answers, weights=()) if answers.name in weightless else answers
             for manifest, answers in teacher_groups(cache, name)
             if not differences(manifest, answers, answers.codec, identity)
         ]
+        written += [answers for answers in wanted.get(name, ()) if answers.name in unreadable]
         ids = tokens.name(identity["tokenizer"], identity["max_length"])
-        remade = {ids, *(answers.name for answers in written)} & {*bad, *lost}
+        remade = {ids, *(answers.name for answers in written)} & lost
         codecs = {answers.codec for answers in written if answers.name in remade and not answers.family.exact}
         for group_name in sorted(remade):
-            for shard in bad.get(group_name, []):
-                cache.group(group_name).forget(shard)
+            group = cache.group(group_name)
+            if group_name in unreadable:
+                yield f"lost: {group_name}: its manifest"
+            for shard in damaged(group) if group_name in unreadable else bad.get(group_name, []):
+                group.forget(shard)
                 yield f"removed: {group_name}: shard {shard}"
         for codec in sorted(codecs or {run.configuration.teach.codec} if remade else ()):
             together = tuple(answers for answers in written if answers.family.exact or answers.codec is codec)
             teach.teach_again(run.configuration, run.teachers, name, together, run.engine())
-
-
-def without_manifests(run: Run, findings: Findings) -> Iterator[str]:
-    """Write manifests anew of groups that this configuration writes; those of others are left as they are."""
-    groups = [group for group in findings.unreadable if not is_of_rows(group)]
-    if not groups:
-        return
-    saved = {group: stored_bytes(group.manifest_path()) for group in groups if group.is_published()}
-    for group in groups:
-        remove(group.manifest_path())
-    teach = beam_module("teach")
-    written = teach.names_written(run.configuration, run.teachers, run.columns(run.recipe()))
-    for group in groups:
-        if group.name in written:
-            yield f"removed: {group.name}: its manifest"
-            for shard in damaged(group):
-                group.forget(shard)
-                yield f"removed: {group.name}: shard {shard}"
-        elif group in saved:
-            write_bytes(group.manifest_path(), saved[group])
-    if any(group.name in written for group in groups):
-        run.teach()
 
 
 def damaged(group: Group) -> list[int]:
@@ -120,6 +123,8 @@ def damaged(group: Group) -> list[int]:
         try:
             if stem.isdigit():
                 group.committed(int(stem))
+        except NewerFormatError:
+            raise
         except IntegrityError:
             found.append(int(stem))
     return found

@@ -127,14 +127,12 @@ def teach(
     """
     cache = Cache(configuration.cache_path)
     rows = cache.group(ROWS).manifest()
-    volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
     masked = any(is_masked(cache.group(ROWS).read_shard(side)) for side in rows.shards)
-    # The run's own teacher gives the rows their token ids even where nothing is asked of it.
-    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
-    wanted = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
+    wanted = groups_wanted(configuration, teachers, columns)
     stages = [stage_of(configuration, teachers, name, groups, masked) for name, groups in wanted.items()]
     if configuration.teach.budget is not None and any(stage.left(rows) for stage in stages):
-        check_budget(configuration.teach, [answers for stage in stages for answers in stage.groups], volume())
+        volume = own_volume(configuration, teachers, rows)
+        check_budget(configuration.teach, [answers for stage in stages for answers in stage.groups], volume)
     work = Counter[str]()
     for stage in stages:
         if stage.left(rows):
@@ -143,15 +141,15 @@ def teach(
     return {key: work[key] for key in ("asked", "copied")}
 
 
-def names_written(configuration: Configuration, teachers: Teachers, columns: Collection[Column]) -> set[str]:
-    """Return the names of the groups that `teach` would write."""
-    cache = Cache(configuration.cache_path)
-    rows = cache.group(ROWS).manifest()
-    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+def groups_wanted(
+    configuration: Configuration, teachers: Teachers, columns: Collection[Column]
+) -> dict[str, tuple[Answers, ...]]:
+    """Return the groups that hold the columns, by the names of the teachers."""
+    rows = Cache(configuration.cache_path).group(ROWS).manifest()
     volume = functools.cache(lambda: own_volume(configuration, teachers, rows))
-    groups = {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
-    stages = [stage_of(configuration, teachers, name, each, masked=False) for name, each in groups.items()]
-    return {group.name for stage in stages for group, _ in stage.written}
+    # The run's own teacher gives the rows their token ids even where nothing is asked of it.
+    names = {configuration.teacher_name: set[Signal](), **by_teacher(columns)}
+    return {name: groups_of(configuration, teachers, name, signals, volume) for name, signals in names.items()}
 
 
 def teach_again(

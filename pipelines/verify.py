@@ -1,7 +1,7 @@
 """Verifying a cache: every byte as it was written, every row with the id of its texts."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +32,9 @@ OURS = re.compile(r"\d{5}(-[0-9a-f]{32})?\.(json|arrow)")
 class Findings:
     """What is wrong with a cache: sentences, and by what would have to be made anew.
 
-    `strangers` are files that no manifest names; `bad` shards; groups are `unreadable` without a good manifest,
-    `weightless` without the teacher's weights that they need, `unopened` without what `datasets` opens them by.
+    `strangers` are files that no manifest names; `bad` shards; groups are `unreadable` without a good manifest, be it
+    that all of them is gone, `weightless` without the teacher's weights that they need, `unopened` without what
+    `datasets` opens them by.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -60,7 +61,8 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
     cache = Cache(run.configuration.cache_path)
     check_layout(cache, findings)
     expected, known = expected_ids(run), run.known_fingerprints()
-    for group in cache.folders():
+    groups = cache.folders()
+    for group in groups:
         try:
             manifest = group.manifest()
         except NewerFormatError:
@@ -69,6 +71,7 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
             findings.problems.append(f"{error.found} ({error.remedy})")
             findings.unreadable.append(group)
             continue
+        check_tokens(token_group(cache, manifest), group, groups, findings)
         before = len(findings.problems)
         check_beside(group, manifest, findings)
         wrong = list(faults(cache, group, manifest, run.configuration.name))
@@ -96,6 +99,15 @@ def check_layout(cache: Cache, findings: Findings) -> None:
     except IntegrityError as error:
         findings.problems.append(f"{error.found} ({error.remedy})")
         findings.layout = True
+
+
+def check_tokens(ids: Group | None, group: Group, groups: Sequence[Group], findings: Findings) -> None:
+    """Find token ids of which nothing is left, although there is a group of answers that was asked with them."""
+    if ids is None or ids in groups or ids in findings.unreadable:
+        return
+    remedy = f"run `distill teach` as {group.name} was taught: no row that has an answer is asked again"
+    findings.problems.append(f"{ids.path}: missing, the token ids of {group.name} ({remedy})")
+    findings.unreadable.append(ids)
 
 
 def check_beside(group: Group, manifest: Manifest, findings: Findings) -> None:
@@ -149,6 +161,13 @@ def check_ids(group: Group, side: SideFile, examples: Iterable[Example], data_se
             raise IntegrityError(f"the id of its texts, {expected:016x}", where, group.remedy_for(side))
 
 
+def token_group(cache: Cache, manifest: Manifest) -> Group | None:
+    """Return the group of the token ids that answers were asked with, `None` for a group of something else."""
+    if "family" not in manifest.settings:
+        return None
+    return cache.group(tokens.name(manifest.settings["tokenizer"], manifest.settings["max_length"]))
+
+
 def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader | None":
     """Return a reader of a group of answers, which refuses rows of more or fewer numbers than their tokens ask for.
 
@@ -156,10 +175,8 @@ def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader |
     """
     from distill.packed import PackedReader
 
-    if "family" not in manifest.settings:
-        return None
-    beside = cache.group(tokens.name(manifest.settings["tokenizer"], manifest.settings["max_length"]))
-    if not beside.is_published():
+    beside = token_group(cache, manifest)
+    if beside is None or not beside.is_published():
         return None
     try:
         encoded = beside.manifest()

@@ -32,7 +32,7 @@ class Volume:
     """So many rows in so many shards, asked for in batches of so many tokens.
 
     `vocabulary` is that of the teacher's tokenizer; `looked_at` are lengths of rows in the order of a shard: of every
-    shard, or of a sample that stands for all.
+    shard, or of a sample that stands for all. So many of those are `left_out`: too long to be asked for.
     """
 
     rows: int
@@ -40,22 +40,39 @@ class Volume:
     batch_tokens: int
     looked_at: Sequence[Lengths]
     vocabulary: int = 0
+    left_out: int = 0
 
     @cached_property
     def lengths(self) -> Lengths:
         """Those of all rows that were looked at."""
         return sum(self.looked_at[1:], self.looked_at[0])
 
+    @cached_property
+    def asked(self) -> Lengths:
+        """Those of the rows among them that are asked for: the others were cut, and so are the longest."""
+        count = len(self.lengths.tokens) - self.left_out
+        return Lengths(*(each[np.argsort(self.lengths.tokens, kind="stable")[:count]] for each in self.lengths))
+
+    @property
+    def share(self) -> float:
+        """How many rows one that was looked at stands for."""
+        return self.rows / len(self.lengths.tokens)
+
     @property
     def tokens(self) -> float:
         """Tokens of all rows."""
-        return self.rows * float(self.lengths.tokens.mean())
+        return self.share * int(self.lengths.tokens.sum())
+
+    @property
+    def asked_tokens(self) -> float:
+        """Tokens of the rows that are asked for."""
+        return self.share * int(self.asked.tokens.sum())
 
     @property
     def batches(self) -> float:
         """Record batches of a group; the last of a shard is half full, wherever shards end."""
         cut = sum(len(list(blocks(lengths.tokens, self.batch_tokens))) for lengths in self.looked_at)
-        full = (cut - len(self.looked_at) / 2) * self.rows / len(self.lengths.tokens)
+        full = (cut - len(self.looked_at) / 2) * self.share
         return max(self.shards, full + self.shards / 2)
 
     @property
@@ -67,8 +84,7 @@ class Volume:
 
     def bytes(self, answers: Answers) -> float:
         """Bytes of a group's shards."""
-        share = self.rows / len(self.lengths.tokens)
-        numbers = share * answers.bytes(self.lengths.at(answers.family.at))
+        numbers = self.share * answers.bytes(self.asked.at(answers.family.at), self.left_out)
         return numbers + answers.weight_bytes(self.vocabulary) + around(answers.schema, self.batches, self.shards)
 
     def of_rows(self, rows: int) -> "Volume":
@@ -85,12 +101,19 @@ def around(schema: pa.Schema, batches: float, shards: int) -> float:
 def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: Teaching) -> Volume:
     """Return the volume of the rows of a cache: all are looked at where they are tokenised, else a sample is."""
     group = cache.group(tokens.name(tokenizer.fingerprint, tokenizer.max_length))
-    if group.is_published() and (found := group.manifest()).ids == manifest.ids:
-        looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
-    else:
-        looked_at = [lengths_of(rows_of(cache, manifest), tokenizer)]
+    if not (group.is_published() and (found := group.manifest()).ids == manifest.ids):
+        return sampled(manifest.rows, len(manifest.shards), rows_of(cache, manifest), tokenizer, teaching)
+    looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
+    left_out = found.accounting["cut"] if teaching.leaves_out else 0
     pieces = len(tokenizer.backend)
-    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces)
+    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces, left_out)
+
+
+def sampled(number: int, shards: int, sample: Iterable[Example], tokenizer: Tokenizer, teaching: Teaching) -> Volume:
+    """Return the volume of so many rows in so many shards, of which there is a sample."""
+    encoded = tokenizer.encode_rows(sorted(sample, key=lambda example: example.order))
+    left_out = encoded.cut if teaching.leaves_out else 0
+    return Volume(number, shards, teaching.batch_tokens, [encoded.lengths], len(tokenizer.backend), left_out)
 
 
 def rows_of(cache: Cache, manifest: Manifest) -> list[Example]:
@@ -102,8 +125,3 @@ def rows_of(cache: Cache, manifest: Manifest) -> list[Example]:
         places = np.linspace(0, side.rows - 1, min(LOOKED_AT // len(sides), side.rows)).astype(np.int64)
         found += rows.examples(table.take(places))
     return found
-
-
-def lengths_of(examples: Iterable[Example], tokenizer: Tokenizer) -> Lengths:
-    """Return the lengths of rows, in the order that they have in a shard."""
-    return tokenizer.encode_rows(sorted(examples, key=lambda example: example.order)).lengths

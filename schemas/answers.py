@@ -14,7 +14,7 @@ from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
 from schemas.errors import NewerFormatError
 from schemas.group import ID
-from schemas.signal import RELATIONS, Family, Signal, attention_scores, hidden
+from schemas.signal import Family, Signal, attention_scores, hidden
 
 SCALES = "scales"
 """Name of the column of scales, one a vector, where the codec has any."""
@@ -41,12 +41,12 @@ def failures(accounting: Mapping[str, int]) -> int:
 class Answers:
     """What one group of a teacher holds.
 
-    `width` is the number of classes, the hidden width or the number of heads; of masked tokens it is 2 `top` + 1. A row
-    of `l` tokens has `width` numbers a layer, `l * width` at tokens, `width * l * l` at pairs of them; of a group of
-    masked tokens only these count, so its `lengths` are how many of a row's tokens are masked. Vectors, which a codec
-    may scale one by one, are those of a token, or a token's scores of all tokens in one head. `affine` is what hidden
-    states are moved and divided by before they are scaled. `weights` are files of the teacher that lie beside the
-    shards, with digests.
+    `width` is the number of classes, the hidden width or the number of heads; of masked tokens it is their signal's. A
+    row of `l` tokens has `width` numbers a layer, `l * width` at tokens, `width * l * l` at pairs of them; of a group
+    of masked tokens only these count, so its `lengths` are how many of a row's tokens are masked. Vectors, which a
+    codec may scale one by one, are those of a token, or a token's scores of all tokens in one head. `affine` is what
+    hidden states are moved and divided by before they are scaled. `weights` are files of the teacher that lie beside
+    the shards, with digests.
     """
 
     teacher: str
@@ -60,20 +60,12 @@ class Answers:
     @property
     def name(self) -> str:
         """Name of the group, such as `teacher.hidden.0-3-6.f16`."""
-        cut = f"-{self.heads}" if self.heads else f"-top{self.top}" if self.top else ""
-        family = f"{self.family.value}{cut}"
         layers = ("-".join(map(str, self.layers)),) if self.layers else ()
-        return ".".join((self.teacher, family, *layers, self.codec.value))
+        return ".".join((self.teacher, str(self.signal()), *layers, self.codec.value))
 
-    @property
-    def heads(self) -> int | None:
-        """Into how many heads relations are cut; `None` for all else."""
-        return self.width if self.family in RELATIONS else None
-
-    @property
-    def top(self) -> int | None:
-        """How many logits a masked token has; `None` for all else."""
-        return self.width // 2 if self.family is Family.MASKED_LOGITS else None
+    def signal(self, layer: int | None = None) -> Signal:
+        """Return the signal of a layer, or what signals of all layers have in common."""
+        return Signal.of(self.family, layer, self.width)
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -84,7 +76,7 @@ class Answers:
             case Family.EMBEDDING:
                 return (hidden(0),)
             case _:
-                return tuple(Signal(self.family, layer, self.heads, self.top) for layer in self.layers or (None,))
+                return tuple(map(self.signal, self.layers or (None,)))
 
     @property
     def asked(self) -> tuple[Signal, ...]:
@@ -117,7 +109,8 @@ class Answers:
 
     def measured(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors measures"]:
         """Return the part of a row's numbers that measures something: all but the ids of pieces."""
-        return values if self.top is None else values[:, : self.top + 1]
+        top = self.signal().top
+        return values if top is None else values[:, : top + 1]
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
@@ -125,11 +118,15 @@ class Answers:
         counts = {"row": np.ones_like(lengths), "token": lengths, "masked": lengths, "tokens": at_pairs}
         return counts.get(self.family.at, np.zeros_like(lengths))
 
-    def bytes(self, lengths: np.ndarray) -> float:
-        """Return the bytes that rows of so many tokens take, without what stands around record batches."""
-        layers = len(self.asked)
-        scales = 2 * self.vectors(lengths) + 8 / max(layers, 1) if self.codec.scales else 0
-        return float(np.sum(layers * (self.size(lengths) * self.codec.dtype.itemsize + scales) + BYTES_AROUND))
+    def bytes(self, lengths: np.ndarray, empty: int = 0) -> float:
+        """Return the bytes that rows of so many tokens take, without what stands around record batches.
+
+        `empty` is how many more rows have a slot and no answer.
+        """
+        scales = 2 * self.vectors(lengths) if self.codec.scales else 0
+        numbers = len(self.asked) * (self.size(lengths) * self.codec.dtype.itemsize + scales)
+        around = BYTES_AROUND + (8 if self.codec.scales else 0)
+        return float(np.sum(numbers)) + (len(lengths) + empty) * around
 
     def weight_bytes(self, vocabulary: int) -> int:
         """Return about what the teacher's weights beside the shards take: queries and keys, or a row a piece."""

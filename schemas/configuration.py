@@ -11,6 +11,9 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -51,7 +54,16 @@ def another_than_the_runs(value: str) -> str:
     return value
 
 
+def a_size(value: object, parse: ValidatorFunctionWrapHandler) -> ByteSize:
+    """Refuse what is no number of bytes, by an example: the parser's own words have none."""
+    try:
+        return parse(value)
+    except ValidationError:
+        raise ValueError("bytes, as a whole number or with a unit: 20GB, 500MB, 1.5GiB") from None
+
+
 Model = Annotated[str, AfterValidator(a_model)]
+Size = Annotated[ByteSize, WrapValidator(a_size)]
 OneOrMany = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 """A single name or path stands for a list of one."""
 Names = Annotated[tuple[str, ...], OneOrMany]
@@ -212,7 +224,12 @@ class Teaching(Section):
     at_chance: Literal["fail", "allow"] = Field(
         default="fail", description="a teacher no better than chance on dev rows"
     )
-    budget: ByteSize | None = Field(default=None, description="most that its answers may take on disk, such as 20GB")
+    budget: Size | None = Field(default=None, description="most that its answers may take on disk, such as 20GB")
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether rows that are too long are asked for at all."""
+        return self.longer == "leave"
 
 
 class FineTuning(Section):

@@ -172,8 +172,8 @@ class Group:
 
     def forget(self, shard: int) -> None:
         """Remove a shard and the manifest that names it, so that the stage that wrote it makes it anew."""
-        remove(self.manifest_path())
         remove(self.side_path(shard))
+        remove(self.manifest_path())
         for name in names_in(self.path):
             if name.startswith(f"{shard:05d}-"):
                 remove(self.path / name)

@@ -81,6 +81,17 @@ class Signal:
         cut = f"-{self.heads}" if self.heads else f"-top{self.top}" if self.top else ""
         return f"{self.family.value}{cut}" + ("" if self.layer is None else f".{self.layer}")
 
+    @classmethod
+    def of(cls, family: Family, layer: int | None, width: int) -> "Signal":
+        """Return the signal of a family and a layer that has so many numbers: the inverse of `width`."""
+        heads = width if family in RELATIONS else None
+        return cls(family, layer, heads, top_of(width) if family is Family.MASKED_LOGITS else None)
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers there are, where the signal says it and not a model's shape."""
+        return width_of(self.top) if self.top else self.heads
+
     @property
     def at(self) -> str:
         """Where in a row there are numbers: the whole `row`, every `token`, `masked` ones, every pair of `tokens`."""
@@ -117,11 +128,21 @@ def token_logits() -> Signal:
     return Signal(Family.TOKEN_LOGITS)
 
 
+def width_of(top: int) -> int:
+    """Return how many numbers say so many of the largest logits: they, the log-sum-exp of all, the ids of pieces."""
+    return 2 * top + 1
+
+
+def top_of(width: int) -> int:
+    """Return how many of the largest logits so many numbers say: the inverse of `width_of`."""
+    return width // 2
+
+
 def masked_logits(top: int | None = None) -> Signal:
     """Return the signal of a masked language model's logits at masked tokens, `vocabulary` numbers each.
 
-    With `top` there are 2 top + 1 numbers: the largest logits from the first on, the log-sum-exp of **all**, without
-    which the rest could not be known to be small, and the ids of the pieces, as whole numbers.
+    With `top` there are `width_of(top)` numbers: the largest logits from the first on, the log-sum-exp of **all**,
+    without which the rest could not be known to be small, and the ids of the pieces, as whole numbers.
     """
     return Signal(Family.MASKED_LOGITS, top=top)
 

@@ -27,7 +27,8 @@ def publish(temporary: Path, path: Path) -> None:
     """Give a finished temporary file its name: durable first, then visible, in one step."""
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with no_folder(path):
+        os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -74,7 +75,8 @@ def sweep(folder: Path, keep: set[str]) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, if it is there, here and from the store that its folder stands for."""
-    path.unlink(missing_ok=True)
+    with no_folder(path):
+        path.unlink(missing_ok=True)
     if mirror := mirror_of(path):
         mirror.remove(path)
 
@@ -159,10 +161,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def stored_text(path: Path, remedy: str) -> str:
-    """Read a stored text file; one that is missing or not text is an `IntegrityError`."""
+@contextmanager
+def no_folder(path: Path, remedy: str = "move it away: a file has this name") -> Iterator[None]:
+    """Turn a folder in the place of a file into an `IntegrityError`."""
     try:
-        return stored_bytes(path).decode()
+        yield
+    except IsADirectoryError:
+        raise IntegrityError("a file", f"{path}: a folder", remedy) from None
+
+
+def stored_text(path: Path, remedy: str) -> str:
+    """Read a stored text file; one that is missing, a folder or not text is an `IntegrityError`."""
+    try:
+        with no_folder(path, remedy):
+            return stored_bytes(path).decode()
     except FileNotFoundError:
         raise IntegrityError("the file to be there", f"{path}: missing", remedy) from None
     except UnicodeDecodeError as error:

@@ -79,3 +79,13 @@ def test_reading_and_the_command_line_are_light(module):
 def test_readers_know_no_beam():
     for path in (ROOT / "pipelines" / "readers").glob("*.py"):
         assert not [line for package, line, _ in imports(path) if package in HEAVY], path
+
+
+def test_nobody_imports_a_script_of_the_benchmarks():
+    files = {f"benchmarks.{path.stem}": path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
+    scripts = {name for name, text in files.items() if '__name__ == "__main__"' in text}
+    assert "benchmarks.pipeline" in scripts
+    for name, text in files.items():
+        froms = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+        imported = {each for node in froms for each in (node.module, *(f"{node.module}.{a.name}" for a in node.names))}
+        assert not imported & scripts, name

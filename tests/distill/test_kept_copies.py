@@ -34,6 +34,9 @@ class Said:
     def kept(self, signals, rows):
         return np.ones(rows, np.bool_)
 
+    def failed(self):
+        return []
+
 
 def rows(kind: Kind, words: Words | None = None) -> TrainingRows:
     return TrainingRows(

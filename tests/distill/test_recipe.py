@@ -97,6 +97,28 @@ def test_unknown_names_and_dials_are_refused():
         load_recipe("no_such_module.recipe", STUDENT, TEACHER, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("mine", "not a module in a package"),
+        (".mine", "not a module in a package"),
+        ("", "not a module in a package"),
+        ("mine.py", "a file"),
+        ("./recipes/mine.py", "a file"),
+        ("recipes/mine", "a file"),
+        ("mine.kd", "No module named 'mine'"),
+    ],
+)
+def test_what_names_no_recipe_is_told_why_and_what_would(name, why):
+    with pytest.raises(ConfigurationError) as caught:
+        load_recipe(name, STUDENT, TEACHER, {})
+    assert f"train.recipe: `{name}`: " in caught.value.found
+    assert why in caught.value.found
+    assert "tinybert" in caught.value.expected
+    assert "`package.module`" in caught.value.expected
+    assert "`recipes.mine`" in caught.value.remedy
+
+
 def test_a_recipe_from_outside(tmp_path, monkeypatch):
     code = (
         "from distill.losses import mse\n"

@@ -11,8 +11,9 @@ from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
 from distill.packed import PackedReader
 from distill.prepare import prepared
+from distill.recipe import from_teacher
 from distill.teach import ShardTeacher, settings_of
-from distill.teacher import CachedTeacher, LiveTeacher
+from distill.teacher import CachedTeacher, LiveTeacher, kept_of
 from distill.tokens import Tokenizer
 from distill.training_rows import TrainingRows
 from schemas import rows as rows_group
@@ -22,7 +23,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
-from schemas.errors import IntegrityError
+from schemas.errors import IntegrityError, QualityError
 from schemas.signal import TEACHER, Family, attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
@@ -197,7 +198,12 @@ def test_numbers_that_do_not_fit_keep_an_empty_slot_and_are_counted(cache, check
     assert manifests[Family.HIDDEN].accounting == {"rows": 40, "not_finite": 0, "overflow": odd, "too_long": 0}
     assert manifests[Family.LOGITS].accounting == {"rows": 40, "not_finite": 0, "overflow": 0, "too_long": 0}
     _, cached = opened(cache, checkpoint, teacher, {logits(), hidden(1)})
-    assert cached.kept([logits(), hidden(1)], 40).sum() == 40 - odd
+    lost = ~cached.kept([logits(), hidden(1)], 40)
+    assert lost.sum() == odd
+    teachers, columns = {TEACHER: cached}, [from_teacher(hidden(1))]
+    assert kept_of(np.ones(40, np.bool_), teachers, columns).sum() == 40 - odd
+    with pytest.raises(QualityError, match=rf"none of the {odd} to learn from .*{odd} of 40: {odd} overflow"):
+        kept_of(lost, teachers, columns)
     assert cached.kept([logits()], 40).all()
 
 

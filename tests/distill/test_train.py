@@ -194,6 +194,15 @@ def test_rows_without_a_label_get_the_teachers(tmp_path, teacher_folder):
     assert np.array_equal(found[kept], bench.rows.labels[kept])
 
 
+def test_rows_of_which_the_teacher_said_nothing_stay_without_a_label(tmp_path, teacher_folder, monkeypatch):
+    bench = Bench(tmp_path, teacher_folder)
+    unlabelled = TrainingRows(**{**vars(bench.rows), "labels": np.full(160, np.nan)})
+    teacher = bench.cached()
+    monkeypatch.setattr(teacher, "kept", lambda signals, rows: np.arange(rows) % 4 > 0)
+    found = label_by_teacher(unlabelled, teacher)
+    assert np.array_equal(found.is_labelled, np.arange(160) % 4 > 0)
+
+
 def test_a_student_opens_with_transformers_alone(tmp_path, teacher_folder):
     student = make_student(Student(layers=2), Checkpoint.find(str(teacher_folder)), TASK, 0)
     save_model(student, Checkpoint.find(str(teacher_folder)), tmp_path)

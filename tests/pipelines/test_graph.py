@@ -23,6 +23,7 @@ from pipelines.teach import TeachStage, teach_shards
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.load_configuration import load_configuration
+from schemas.signal import TEACHER
 
 ALLOWED = {
     common_urns.primitives.IMPULSE.urn,
@@ -50,7 +51,7 @@ def graphs(teacher_folder, masked_language_model_folder, vectors_file, tmp_path_
     reading = ReadRows(configuration, scan(configuration, None, None), None, 4, growing.ground)
     ground = type(growing.ground).of(growing.ground.log, [Checkpoint(teacher_folder)])
     teaching = TeachStage(
-        "teacher", cache.path, teacher_folder, configuration.task, configuration.teach, 1, (), {}, False, ground, None
+        TEACHER, cache.path, teacher_folder, configuration.task, configuration.teach, 1, (), {}, False, ground, None
     )
     sides = cache.group("rows").manifest().shards
     return {

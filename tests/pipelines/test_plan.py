@@ -6,6 +6,7 @@ import pytest
 from conftest import BAD, FILLER, GOOD, OTHER, run_yaml, write_tsv
 from verbs import good
 
+from pipelines.calibration import Calibration
 from pipelines.planner import Planner
 from pipelines.run import Run
 from schemas.cache import Cache
@@ -54,3 +55,41 @@ def test_bytes_are_foretold_from_a_sample_and_known_once_rows_are_tokenised(path
     assert sampled == pytest.approx(found, rel=0.1)
     assert of_rows == pytest.approx(found, rel=0.1)
     assert known == pytest.approx(found, rel=0.02)
+
+
+LEFT_OUT = ("teach.longer=leave", "teach.max_length=12", "teach.max_failed=1", "teach.attention=scores")
+
+
+def test_rows_that_are_left_out_as_too_long_are_neither_bytes_nor_time_and_are_said(path):
+    overrides = (*LEFT_OUT, "teach.codec=int8")
+    sampled = foretold(path, overrides)
+    good("augment", path, *overrides)
+    of_rows = foretold(path, overrides)
+    good("teach", path, *overrides)
+    found = {name: size for name, size in written(path).items() if name in sampled}
+    accounting = Cache(path.parent / "run/cache").group("teacher.logits.f32").manifest().accounting
+    assert 0.2 < accounting["too_long"] / accounting["rows"] < 0.8
+    planner = Planner(Run(load_configuration(path, overrides)))
+    assert planner.volume.share * planner.volume.left_out == accounting["too_long"]
+    assert planner.volume.asked_tokens == planner.volume.tokens - 12 * accounting["too_long"]
+    assert f"rows but for about {accounting['too_long']:,} that are too long" in planner.teaching("teacher").work
+    assert sampled == pytest.approx(found, rel=0.1)
+    assert of_rows == pytest.approx(found, rel=0.1)
+    assert foretold(path, overrides) == pytest.approx(found, rel=0.02)
+
+
+def test_the_time_of_teaching_is_that_of_the_rows_that_are_asked(path, monkeypatch):
+    monkeypatch.setattr(Calibration, "teaching_seconds", lambda *_: 1.0)
+    planner = Planner(Run(load_configuration(path, LEFT_OUT)))
+    (line,) = (line for line in planner.plan().lines if line.stage == "teach")
+    seconds = (line.seconds - planner.calibration.loading_seconds) * planner.workers
+    assert seconds == pytest.approx(planner.volume.asked_tokens)
+    rows, tokens = planner.calibration.middling
+    assert tokens < 12 * len(rows)
+
+
+def test_where_all_rows_are_too_long_there_is_nothing_to_ask(path):
+    planner = Planner(Run(load_configuration(path, (*LEFT_OUT[:1], "teach.max_length=3"))))
+    planner.plan()
+    assert planner.volume.asked_tokens == 0
+    assert planner.calibration.teaching_seconds([], {}) == 0

@@ -8,6 +8,8 @@ import pytest
 from conftest import cache_hashes, run_yaml
 from verbs import distill, good
 
+from schemas.digest import digest
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, teacher_folder, masked_language_model_folder) -> Path:
@@ -36,6 +38,19 @@ def flip(path: Path) -> None:
 
 def cache(path: Path) -> Path:
     return path.parent / "run/cache"
+
+
+def test_what_a_later_version_wrote_is_not_repaired(path):
+    (side,) = cache(path).glob("teacher.logits.*/00001.json")
+    newer = json.loads(side.read_text()) | {"format": 99}
+    newer.pop("digest")
+    side.write_text(json.dumps({**newer, "digest": digest(newer)}))
+    (side.parent / "manifest.json").unlink()
+    before = cache_hashes(cache(path))
+    done = distill("verify", path, "--repair")
+    assert done.exit_code == 5
+    assert "upgrade offline-distill" in done.output
+    assert cache_hashes(cache(path)) == before
 
 
 @pytest.mark.parametrize("pattern", ["teacher.hidden.*.int8/00001-*.arrow", "teacher.hidden.*.f16/00001-*.arrow"])
@@ -93,3 +108,59 @@ def test_answers_of_another_teacher_are_called_stale(path, masked_language_model
     printed = good("verify", path, f"teacher={other}")
     assert "stale: teacher.logits.f32" in printed
     assert "good: rows" in printed
+
+
+def test_a_folder_in_the_place_of_a_note_is_named_and_left(path):
+    """It may be somebody's: nothing here empties folders."""
+    (note,) = cache(path).glob("teacher.logits.f32/00001.json")
+    note.unlink()
+    note.mkdir()
+    for options in ((), ("--repair",)):
+        done = distill("verify", path, *options)
+        assert done.exit_code == 5
+        assert "00001.json: a folder" in done.output
+    assert note.is_dir()
+    assert (note.parent / "manifest.json").exists()
+
+
+def test_lost_token_ids_are_found_and_made_anew_and_nobody_is_asked(path):
+    before = cache_hashes(cache(path))
+    (folder,) = cache(path).glob("tokens.*")
+    shutil.rmtree(folder)
+    done = distill("verify", path)
+    assert done.exit_code == 5
+    assert done.output.count(f"{folder.name}: missing") == 1
+    answers = {each: each.stat().st_mtime_ns for each in cache(path).glob("teacher.*/*.arrow")}
+    good("verify", path, "--repair")
+    assert cache_hashes(cache(path)) == before
+    assert answers == {each: each.stat().st_mtime_ns for each in cache(path).glob("teacher.*/*.arrow")}
+
+
+def test_lost_token_ids_of_another_length_are_left_and_said(path):
+    (folder,) = cache(path).glob("tokens.*")
+    shutil.rmtree(folder)
+    done = distill("verify", path, "--repair", "teach.max_length=31")
+    assert done.exit_code == 5
+    assert f"{folder.name}: missing" in done.output
+    assert "run `distill teach`" in done.output
+
+
+@pytest.mark.parametrize("also", [None, "teacher.logits.f32", "teacher.attention_input.*.f16"])
+def test_what_can_be_is_made_anew_beside_a_manifest_that_cannot_be_read(path, also):
+    """Whatever else is lost of the groups that were taught together: which ones are asked for decides the bits."""
+    before = cache_hashes(cache(path))
+    (bad,) = cache(path).glob("teacher.hidden.*.f16/00001-*.arrow")
+    flip(bad)
+    (unrelated,) = cache(path).glob("teacher.hidden.*.int8/manifest.json")
+    unrelated.write_text("{")
+    if also:
+        (lost,) = cache(path).glob(f"{also}/manifest.json")
+        lost.write_text("{")
+    done = distill("verify", path, "--repair", "teach.attention=input")
+    assert done.exit_code == 5
+    assert str(unrelated) in done.output
+    assert bad.name not in done.output
+    assert f"removed: {bad.parent.name}: shard 1" in done.output
+    after = cache_hashes(cache(path))
+    assert {name for name in before if after.get(name) != before[name]} == {str(unrelated.relative_to(cache(path)))}
+    assert unrelated.read_text() == "{"

@@ -396,6 +396,7 @@ def test_stages_out_of_order_say_what_to_do_first(models, tmp_path):
     good("augment", path)
     done = distill("train", path)
     assert (done.exit_code, "distill teach" in done.output) == (2, True)
+    assert "token ids of the rows" in done.output
     done = distill("report", path)
     assert (done.exit_code, "distill train" in done.output) == (2, True)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemas.affine import Affine
 from schemas.answers import Answers
 from schemas.codec import Codec
-from schemas.signal import Family
+from schemas.signal import Family, Signal, hidden, masked_logits, relation
 
 WIDTH, LAYERS = 6, (1, 2)
 CODED = [family for family in Family if not family.exact]
@@ -49,3 +49,13 @@ def test_sizes_and_names_are_of_the_signals(family):
     lengths = np.array([1, 4])
     per_row = {"row": [7, 7], "token": [7, 28], "masked": [7, 28], "tokens": [7, 112], "nowhere": [0, 0]}
     assert answers.size(lengths).tolist() == per_row[family.at]
+
+
+def test_numbers_of_signals_and_widths_of_groups_say_the_same():
+    for signal in (masked_logits(top=5), relation(2, "key", 12)):
+        assert signal.width is not None
+        assert Signal.of(signal.family, signal.layer, signal.width) == signal
+        group = Answers("large", signal.family, () if signal.layer is None else (2,), signal.width, Codec.F32)
+        assert group.signals == (signal,)
+    assert masked_logits(top=5).width == 11
+    assert hidden(1).width is None

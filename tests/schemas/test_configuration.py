@@ -155,6 +155,15 @@ def test_a_pattern_must_compile(tmp_path, pattern):
     assert "regular expression" in error.expected
 
 
+@pytest.mark.parametrize("budget", ["twenty", "20 XB", "-5GB", "[1]", ".inf", "''"])
+def test_a_budget_that_is_no_size_is_refused_with_an_example(tmp_path, budget):
+    error = refused(tmp_path, GOOD + f"teach:\n  budget: {budget}\n")
+    assert "run.yaml:12: teach.budget: " in error.found
+    assert "20GB" in error.expected
+    assert "correct `teach.budget`" in error.remedy
+    assert load(tmp_path, GOOD + "teach:\n  budget: 20 GB\n").teach.budget == 20 * 10**9
+
+
 @pytest.mark.parametrize("shards", ["3", "0", "-2", "x", "1.5"])
 def test_shards_are_a_power_of_two(tmp_path, shards):
     assert "shards" in refused(tmp_path, GOOD + f"shards: {shards}\n").found

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from schemas.errors import IntegrityError, ResourceError
-from schemas.store import locked, publish, resource_errors, stored_text, sweep, temporary_beside, write_text
+from schemas.store import locked, publish, remove, resource_errors, stored_text, sweep, temporary_beside, write_text
 
 
 def test_a_second_holder_is_refused_with_the_first_ones_process(tmp_path):
@@ -128,3 +128,16 @@ except ResourceError as error:
 def test_other_errors_stay_what_they_are():
     with pytest.raises(ValueError, match="os error"), resource_errors("here"):
         raise ValueError("no number of an os error")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    folder = tmp_path / "00000.json"
+    folder.mkdir()
+    with pytest.raises(IntegrityError, match=r"00000\.json: a folder") as caught:
+        stored_text(folder, "remedy")
+    assert caught.value.remedy == "remedy"
+    with pytest.raises(IntegrityError, match=r"00000\.json: a folder"):
+        remove(folder)
+    with pytest.raises(IntegrityError, match=r"00000\.json: a folder"):
+        write_text(folder, "text")
+    assert folder.is_dir()
