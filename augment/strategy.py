@@ -110,13 +110,15 @@ def strategy_files(augmentation: Augmentation) -> dict[str, list[str]]:
 
     Raises `ConfigurationError` where one is not there.
     """
-    found = {}
-    for name in augmentation.strategy:
-        module = strategy_module(name)
-        own = () if name in strategy_names() else (Path(str(module.__file__)),)
-        files = module.files(**augmentation.dials.get(name, {})) if hasattr(module, "files") else ()
-        found[name] = [file_digest(path) for path in (*own, *files)]
-    return found
+    return {name: [file_digest(path) for path in paths_of(name, augmentation)] for name in augmentation.strategy}
+
+
+def paths_of(name: str, augmentation: Augmentation) -> list[Path]:
+    """Return the files that a strategy depends on beside models."""
+    module = strategy_module(name)
+    own = () if name in strategy_names() else (Path(str(module.__file__)),)
+    files = module.files(**augmentation.dials.get(name, {})) if hasattr(module, "files") else ()
+    return [*own, *map(Path, files)]
 
 
 def strategy_module(name: str) -> ModuleType:

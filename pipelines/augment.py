@@ -13,7 +13,7 @@ from augment.eligibility import Eligibility
 from augment.models.similarity import Similarity
 from augment.proposers import Proposers
 from augment.shard import Proposing, ShardAugmenter
-from augment.strategy import Setting, Strategy, check_strategies, load_strategy, strategy_files
+from augment.strategy import Setting, Strategy, check_strategies, load_strategy, paths_of, strategy_files
 from augment.vectors import prepare
 from pipelines.engine import Engine, errors_sent_home, new_run
 from pipelines.examples import files as files_of
@@ -193,7 +193,10 @@ def make_stage(configuration: Configuration, cache: Cache) -> AugmentStage:
         ground=Ground.of(
             WorkLog(cache.path.resolve() / "work" / "augment", new_run()),
             [each for each in (checkpoint, judge) if each],
-            data_files(with_absolute_data(configuration)),
+            [
+                *data_files(with_absolute_data(configuration)),
+                *(path for name in files for path in paths_of(name, settings)),
+            ],
         ),
         accelerator=configuration.workers.accelerator,
     )

@@ -165,13 +165,14 @@ def verify(
 @app.command()
 def pool(
     port: Annotated[int, typer.Option(help="Where Beam's engines on this machine ask for workers.", min=1)] = 50000,
+    host: Annotated[str, typer.Option(help="Who may ask: whoever reaches it may run code here.")] = "localhost",
     debug: Debug = False,
 ) -> None:
     """Start Python workers for a Spark or Flink cluster, on each of its machines, until stopped."""
     with reported(debug):
         from pipelines.beam_module import beam_module
 
-        beam_module("worker_pool", "pool").serve(port)
+        beam_module("worker_pool", "pool").serve(host, port)
 
 
 # What they do

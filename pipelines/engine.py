@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, TestOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions, TestOptions
 
 from pipelines.ending import NotRun, called_off
 from pipelines.ground import version_of
@@ -24,7 +24,8 @@ from schemas.work import WorkLog
 
 MARK = "offline-distill-error"
 UNKNOWN = re.compile(
-    r"No module named '(?:schemas|augment|distill|pipelines|apache_beam|torch)\b[^']*'"
+    r"No module named '(?:schemas|augment|distill|pipelines"
+    r"|apache_beam|torch|transformers|tokenizers|numpy|pyarrow)\b[^']*'"
     r"|Can't get attribute '[^']*' on [^\n]*"
 )
 """What Python says of a job that was made with other packages."""
@@ -60,7 +61,14 @@ class Engine:
     def only_makes(self) -> bool:
         """Whether the options ask for a job, or a template of one, that is not run."""
         options = self.pipeline_options()
-        return bool(options.view_as(TestOptions).dry_run or options.view_as(GoogleCloudOptions).template_location)
+        asked = options.view_as(TestOptions).dry_run or options.view_as(GoogleCloudOptions).template_location
+        if asked and not is_dataflow(options):
+            raise ConfigurationError(
+                "--dry_run and --template_location with --runner=DataflowRunner, as no other runner heeds them",
+                f"--runner={options.view_as(StandardOptions).runner}",
+                "leave them out; `distill plan` says what a run would do",
+            )
+        return bool(asked)
 
     def unknown_options(self) -> list[str]:
         """Return the options after `--` that Beam does not know; a runner outside this process may."""
@@ -81,11 +89,12 @@ class Engine:
                 raise ConfigurationError(
                     "runner options that Beam takes", str(error), "correct what stands after `--`"
                 ) from error
+            only_makes = self.only_makes
             build(pipeline)
             log.open()
             try:
                 result = pipeline.run()
-                if self.only_makes:
+                if only_makes:
                     raise NotRun(f"{progress.name}: the job was made and not run, as the options after `--` say")
                 # A runner elsewhere goes on when we are gone, unless it is told to stop.
                 with called_off(result.cancel):
@@ -96,6 +105,11 @@ class Engine:
                 raise brought_home(error) from error
             progress.show(progress.total)
         return list(log.entries())
+
+
+def is_dataflow(options: PipelineOptions) -> bool:
+    """Whether the runner is Dataflow's, by any of the names that Beam knows it by."""
+    return "dataflow" in (options.view_as(StandardOptions).runner or "").lower()
 
 
 def new_run() -> str:
@@ -144,7 +158,9 @@ def watched(log: WorkLog, progress: Progress, terminal: TextIO) -> Iterator[None
 
     def watch() -> None:
         while not done.wait(pause):
-            progress.show(sum(1 for _ in log.entries()))
+            # A store that does not answer for once is asked again; what ends the run is for the workers to say.
+            with suppress(DistillError):
+                progress.show(sum(1 for _ in log.entries()))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

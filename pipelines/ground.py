@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, DataError, DistillError, ModelError, ResourceError
 from schemas.mirror import Mirror, mirror_of
+from schemas.store import resource_errors
 from schemas.work import WorkLog
 
 PACKAGES = ("offline-distill", "apache-beam", "torch", "transformers", "tokenizers", "numpy", "pyarrow")
@@ -48,7 +49,8 @@ class Ground:
                     "install the same packages on both sides",
                 )
         if self.mirror:
-            self.mirror.open()
+            with resource_errors(str(self.mirror.folder)):
+                self.mirror.open()
         if not self.log.is_open():
             raise ResourceError(
                 f"{self.log.folder.parents[1]} to be one folder for the submitter and all workers",

@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import sys
 from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from schemas.cache import Cache, default_shards
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.example import Example
+from schemas.mirror import mirror_of
 from schemas.signal import Signal, answer_of, hidden
 from schemas.store import existing_parent, names_in
 from schemas.task import Task
@@ -321,5 +323,7 @@ def cores() -> int:
 
 
 def free_bytes(cache: Cache) -> int:
-    """Return the bytes free where a cache lies or will lie."""
+    """Return the bytes free where a cache lies or will lie: an object store has no end."""
+    if mirror_of(cache.path / "any"):
+        return sys.maxsize
     return shutil.disk_usage(existing_parent(cache.path)).free

@@ -33,8 +33,8 @@ def repair(run: Run) -> Iterator[str]:
         yield f"removed: {path}: in no manifest"
     cache = Cache(run.configuration.cache_path)
     if findings.layout:
-        remove(cache.path / "cache.json")
         shards = len(cache.group(rows.NAME).manifest().shards)
+        remove(cache.path / "cache.json")
         cache.choose_layout(run.configuration.name, 0, shards)
         yield "written again: cache.json"
     for group in findings.unopened:

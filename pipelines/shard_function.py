@@ -7,20 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 
-from pipelines.engine import errors_sent_home
+from pipelines.engine import errors_sent_home, is_dataflow
 from pipelines.ground import Ground
 from schemas.store import resource_errors
 from schemas.work import Work
 
 KEYED = tuple[int, Any]
 """Rows by shard. What flows together must be coded alike: Spark takes one part's coder for all."""
-CHOOSING = ("DataflowRunner",)
-"""Runners that choose machines by hints. Others would only start a further process for every step with other hints."""
-
 MEMORY = 2 * 2**30
 """Bytes of a process before it has a model: libraries, a shard's text, a batch."""
 COPIES = 3
@@ -105,8 +101,8 @@ def write_shards(pipeline: beam.Pipeline, found: PCollection, shards: int, stage
 def by_shard(pipeline: beam.Pipeline, stage: Stage) -> beam.PTransform:
     """Return the step that gives each element to the stage's worker, with what its machine should have."""
     step = beam.ParDo(ShardFunction(stage))
-    runner = pipeline.options.view_as(StandardOptions).runner
-    return step.with_resource_hints(**hints(stage)) if runner in CHOOSING else step
+    # Others choose no machines by hints, and would only start a further process for every step with other ones.
+    return step.with_resource_hints(**hints(stage)) if is_dataflow(pipeline.options) else step
 
 
 def hints(stage: Stage) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
             findings.problems.append(f"{error.found} ({error.remedy})")
             findings.unreadable.append(group)
             continue
+        group.let_go(manifest)
         check_tokens(token_group(cache, manifest), group, groups, findings)
         before = len(findings.problems)
         check_beside(group, manifest, findings)

@@ -69,12 +69,15 @@ def environment_of(request: beam_fn_api_pb2.StartWorkerRequest) -> dict[str, str
     }
 
 
-def serve(port: int) -> None:
-    """Serve until this process is stopped; raises `ResourceError` where somebody else listens at the port."""
+def serve(host: str, port: int) -> None:
+    """Serve until this process is stopped; raises `ResourceError` where somebody else listens at the port.
+
+    Whoever reaches the port may have a worker started that runs what they send it.
+    """
     server = grpc.server(ThreadPoolExecutor(), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(WorkerPool(), server)
     try:
-        server.add_insecure_port(f"[::]:{port}")
+        server.add_insecure_port(f"{host}:{port}")
     except RuntimeError as error:
         raise ResourceError(f"port {port} to be free", str(error), "end what listens there, or name another") from None
     server.start()

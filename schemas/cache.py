@@ -49,7 +49,7 @@ class Cache:
         """Return the layout if one was chosen."""
         path = self.path / "cache.json"
         remedy = f"delete {path} and run `distill augment` again: nothing that is there is made anew"
-        return Layout.read(path, remedy) if size_of(path) else None
+        return Layout.read(path, remedy) if size_of(path) is not None else None
 
     def choose_layout(self, data_set: str, originals: int, shards: int | None) -> Layout:
         """Return the layout, chosen once: `shards` if given, else at least about 256 originals a shard."""

@@ -15,7 +15,9 @@ from schemas.digest import file_digest, ids_digest
 from schemas.errors import IntegrityError, NewerFormatError
 from schemas.manifest import Manifest, SideFile
 from schemas.store import (
+    address,
     bring,
+    let_go,
     names_in,
     publish,
     remove,
@@ -116,15 +118,15 @@ class Group:
     def remedy(self) -> str:
         """What to do about anything wrong in this group."""
         return (
-            f"delete {self.manifest_path()} and run the command that wrote it again: shards that are good are not made "
-            "anew"
+            f"delete {address(self.manifest_path())} and run the command that wrote it again: shards that are good are "
+            "not made anew"
         )
 
     def remedy_for(self, side: SideFile) -> str:
         """What to do about one damaged shard."""
         return (
-            f"delete {self.side_path(side.shard)} and {self.manifest_path()}, and run the command that wrote them "
-            "again: only that shard is made anew"
+            f"delete {address(self.side_path(side.shard))} and {address(self.manifest_path())}, and run the command "
+            "that wrote them again: only that shard is made anew"
         )
 
     def side_path(self, shard: int) -> Path:
@@ -232,15 +234,20 @@ class Group:
         """Refuse a shard file whose bytes are not those that were written."""
         file = self.path / side.file
         self.check_size(side)
-        found = file_digest(bring(file))
+        found = file_digest(bring(file, side.hash))
         if found != side.hash:
             raise IntegrityError(f"content with digest {side.hash}", f"{file}: {found}", self.remedy_for(side))
+
+    def let_go(self, manifest: Manifest) -> None:
+        """Remove what was fetched of a group that is elsewhere, so that what is there is checked."""
+        for name in (*(side.file for side in manifest.shards), *manifest.settings.get("weights", {})):
+            let_go(self.path / name)
 
     def check_weights(self, manifest: Manifest) -> None:
         """Refuse files beside the shards whose bytes are not those that the manifest knows."""
         for name, expected in manifest.settings.get("weights", {}).items():
             path = self.path / name
-            found = file_digest(path) if bring(path).is_file() else "missing"
+            found = file_digest(path) if bring(path, expected).is_file() else "missing"
             if found != expected:
                 raise IntegrityError(f"content with digest {expected}", f"{path}: {found}", self.remedy)
 

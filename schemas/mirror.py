@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -40,34 +40,29 @@ class Mirror:
     def open(self) -> "Mirror":
         """Make the folder a mirror; raises `ConfigurationError` for an address of no known store."""
         _ = self.place
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / MARK).write_text(self.url, encoding="utf-8")
+        if mirror_of(self.folder / "any") != self:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Others of this machine may read it at this moment.
+            temporary = self.folder / f".{MARK}.{uuid.uuid4().hex}.tmp"
+            temporary.write_text(self.url, encoding="utf-8")
+            os.replace(temporary, self.folder / MARK)
         return self
 
-    @cached_property
+    @property
     def place(self) -> tuple[Any, str]:
         """The store, and where in it the address is."""
-        from pyarrow import fs
-
-        try:
-            return fs.FileSystem.from_uri(self.url)
-        except (ValueError, OSError, NotImplementedError) as error:
-            raise ConfigurationError(
-                "the address of a folder in an object store, such as s3://bucket/folder",
-                f"{shown(self.url)}: {str(error).splitlines()[0]}",
-                "correct `cache`",
-            ) from None
+        return place_of(self.url)
 
     def key(self, path: Path) -> str:
         """Return what a path of the mirror is called in the store."""
         return "/".join((self.place[1].rstrip("/"), *path.relative_to(self.folder).parts))
 
-    def put(self, path: Path) -> None:
-        """Send a file; whoever reads sees the old one or the new one."""
+    def put(self, source: Path, path: Path) -> None:
+        """Send a file as what a path of the mirror stands for; whoever reads sees the old one or the new one."""
         # A shard's name stands for its content: what is there must not be cut short by sending it again.
-        if path.suffix == ".arrow" and self.size(path) == path.stat().st_size:
+        if path.suffix == ".arrow" and self.size(path) == source.stat().st_size:
             return
-        with self.reached(path), path.open("rb") as file, self.place[0].open_output_stream(self.key(path)) as sink:
+        with self.reached(path), source.open("rb") as file, self.place[0].open_output_stream(self.key(path)) as sink:
             shutil.copyfileobj(file, sink, BLOCK)
 
     def get(self, path: Path) -> None:
@@ -121,6 +116,26 @@ class Mirror:
                 f"{path.relative_to(self.folder)}: {str(error).splitlines()[0]}",
                 "check address, keys and network, then run the same command again: finished shards are kept",
             ) from None
+
+
+@cache
+def place_of(url: str) -> tuple[Any, str]:
+    """Return the store of an address, and where in it the address is.
+
+    Raises `ConfigurationError` for an address of no known store, or with keys in it: it is written into reports.
+    """
+    from pyarrow import fs
+
+    try:
+        if "@" in urlsplit(url).netloc:
+            raise ValueError("keys in the address")
+        return fs.FileSystem.from_uri(url)
+    except (ValueError, OSError, NotImplementedError) as error:
+        raise ConfigurationError(
+            "the address of a folder in an object store, such as s3://bucket/folder, with keys in the environment",
+            f"{shown(url)}: {str(error).splitlines()[0]}",
+            "correct `cache`",
+        ) from None
 
 
 def mirror_of(path: Path) -> Mirror | None:

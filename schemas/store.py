@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from schemas.digest import file_digest
 from schemas.errors import IntegrityError, ResourceError
-from schemas.mirror import mirror_of
+from schemas.mirror import mirror_of, shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says where there is no room."""
@@ -25,6 +26,12 @@ def temporary_beside(path: Path) -> Path:
 
 def publish(temporary: Path, path: Path) -> None:
     """Give a finished temporary file its name: durable first, then visible, in one step."""
+    mirror = mirror_of(path)
+    if mirror and path.suffix == ".arrow":
+        # Shards would fill a worker's disk; whoever reads one fetches it.
+        mirror.put(temporary, path)
+        temporary.unlink()
+        return
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     with no_folder(path):
@@ -34,18 +41,15 @@ def publish(temporary: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-    if mirror := mirror_of(path):
-        mirror.put(path)
-        if path.suffix == ".arrow":
-            # Shards would fill a worker's disk; whoever reads one fetches it.
-            path.unlink()
+    if mirror:
+        mirror.put(path, path)
 
 
 def send_folder(folder: Path) -> Path:
     """Return a folder whose files never change, after sending what the store does not have of it yet."""
     for path in sorted(folder.iterdir()):
         if (mirror := mirror_of(path)) and mirror.size(path) != path.stat().st_size:
-            mirror.put(path)
+            mirror.put(path, path)
     return folder
 
 
@@ -81,13 +85,28 @@ def remove(path: Path) -> None:
         mirror.remove(path)
 
 
-def bring(path: Path) -> Path:
-    """Return a file whose name stands for its content, fetched if it is elsewhere and was not fetched before."""
+def bring(path: Path, content: str | None = None) -> Path:
+    """Return a file that does not change, fetched if it is elsewhere and not yet here, or here with another content.
+
+    `content` is its digest.
+    """
     mirror = mirror_of(path)
-    if mirror and not path.exists():
+    if mirror and not (path.exists() and content in (None, file_digest(path))):
         with suppress(FileNotFoundError):
             mirror.get(path)
     return path
+
+
+def let_go(path: Path) -> None:
+    """Remove what was fetched of a file that is elsewhere, so that the next to bring it sees what is there."""
+    if mirror_of(path):
+        path.unlink(missing_ok=True)
+
+
+def address(path: Path) -> str:
+    """Return where a file really is: a path, or an address in an object store."""
+    mirror = mirror_of(path)
+    return f"{shown(mirror.url).rstrip('/')}/{path.relative_to(mirror.folder)}" if mirror else str(path)
 
 
 def size_of(path: Path) -> int | None:

@@ -25,11 +25,21 @@ CLUSTERS: tuple[type[Cluster], ...] = (Spark, Flink)
 
 def main() -> None:
     # What was started must end also where somebody ends us politely.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    found: dict[str, dict] = {}
     try:
         modules.fetch()
+        try_all(found)
     except modules.Missing as missing:
-        sys.exit(f"the engines cannot be put together: {missing}")
+        found["engines"] = {"missing": str(missing)}
+    finally:
+        print(json.dumps(found))
+    sys.exit(any(isinstance(outcome, str) for each in found.values() for outcome in each.values()))
+
+
+def try_all(found: dict[str, dict]) -> None:
+    """Do all faults to all clusters; outcomes by cluster and fault are there also where it is broken off."""
     with (
         tempfile.TemporaryDirectory(prefix="engines-") as folder,
         Trial(Path(folder)) as trial,
@@ -37,18 +47,16 @@ def main() -> None:
     ):
         trial.prepare()
         larger.make_rows()
-        found: dict[str, dict] = {}
         for kind in CLUSTERS:
             outcomes = found[kind.name] = {}
-            with kind(Path(folder) / f"{kind.name}-cluster") as cluster:
+            with kept(outcomes, "start"), kind(Path(folder) / f"{kind.name}-cluster") as cluster:
                 for fault in faults.FAULTS:
                     outcomes[fault.__name__] = shown(cluster, fault, trial)
                 with kept(outcomes, "two_workers_vs_one"):
                     outcomes["two_workers_vs_one"] = round(scaling.two_workers_vs_one(larger, cluster), 3)
-        with Spark(Path(folder) / "speculating-cluster", speculation=True) as cluster:
+        speculating = Spark(Path(folder) / "speculating-cluster", speculation=True)
+        with kept(found["spark"], "slow_worker"), speculating as cluster:
             found["spark"]["slow_worker"] = shown(cluster, faults.slow_worker, trial)
-    print(json.dumps(found))
-    sys.exit(any(isinstance(outcome, str) for each in found.values() for outcome in each.values()))
 
 
 def shown(cluster: Cluster, fault: faults.Fault, trial: Trial) -> faults.Outcome:

@@ -12,6 +12,8 @@ from engines.cluster import Cluster
 from engines.trial import PATIENCE, Trial, cache_of, finished, rows_by_process, wait_for_shard
 
 Outcome = bool | str
+SETTLING = 5.0
+"""Seconds in which a worker teaches more than one shard."""
 Fault = Callable[[Trial, Cluster], Outcome]
 
 
@@ -51,8 +53,10 @@ def cancelled(trial: Trial, cluster: Cluster) -> Outcome:
     done = finished(job)
     if done.returncode != 130:
         return f"exit code {done.returncode} after Ctrl-C: {done.stderr.strip()[-600:]}"
-    if not comes_true(lambda: not is_working(cluster, path)):
+    if not comes_true(lambda: has_settled(cluster, path)):
         return "a cancelled job went on teaching"
+    if len(taught_shards(path)) == trial.shards:
+        return "the job was done before it was cancelled"
     return trial.outcome(path, trial.distill("teach", path, cluster.options))
 
 
@@ -93,6 +97,18 @@ def busy_worker(cluster: Cluster, path: Path) -> psutil.Process:
     if not comes_true(there):
         raise RuntimeError("no Python worker is in the middle of a shard")
     return found[0]
+
+
+def has_settled(cluster: Cluster, path: Path) -> bool:
+    """Whether no shard is taught any more: none is begun, and none is done while a worker would do several."""
+    before = taught_shards(path)
+    time.sleep(SETTLING)
+    return taught_shards(path) == before and not is_working(cluster, path)
+
+
+def taught_shards(path: Path) -> set[str]:
+    """Return the shards that are taught, by the names of their notes."""
+    return {file.name for file in (cache_of(path) / "work" / "teach").glob("*.json")}
 
 
 def is_working(cluster: Cluster, path: Path) -> bool:

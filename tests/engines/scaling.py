@@ -37,6 +37,8 @@ def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
     done = trial.distill("teach", path, [*options, f"--parallelism={workers}"])
     assert done.returncode == 0, done.stderr
     print(f"{cluster.name}: rows taught by process: {rows_by_process(path)}", flush=True)
+    if len(rows_by_process(path)) < workers:
+        raise RuntimeError(f"fewer than {workers} workers taught any row")
     files = sorted((cache_of(path) / "work" / "teach").glob("*.json"), key=lambda file: file.stat().st_mtime)
     seen = [json.loads(file.read_text()) for file in files]
     # The first shard of a process warms it up, as the first batches of bare processes do.

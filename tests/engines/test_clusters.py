@@ -19,7 +19,7 @@ def trial(tmp_path_factory) -> Iterator[Trial]:
         modules.fetch()
     except modules.Missing as missing:
         pytest.skip(f"the engines cannot be put together: {missing}")
-    with Trial(tmp_path_factory.mktemp("trial"), copies=4, shards=8) as made:
+    with Trial(tmp_path_factory.mktemp("trial")) as made:
         made.prepare()
         yield made
 

@@ -18,6 +18,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 DEMO = Path(__file__).parents[2] / "examples" / "quickstart"
 LABELS = ("access", "billing", "cancel", "delivery", "fault", "feedback", "question", "returns")
 LOCALLY = ["--runner=FnApiRunner"]
+COPIES = 10
 PATIENCE = 600
 """Seconds that one stage may take on a busy machine."""
 TAUGHT = ("teacher.*", "tokens.*", "work", ".lock")
@@ -30,9 +31,8 @@ class Trial:
     Jobs that are still going on at its end are killed.
     """
 
-    def __init__(self, folder: Path, *, copies: int = 10, shards: int = 16) -> None:
+    def __init__(self, folder: Path, *, shards: int = 16) -> None:
         self.folder = folder
-        self.copies = copies
         self.shards = shards
         self.jobs: list[subprocess.Popen] = []
 
@@ -80,7 +80,7 @@ class Trial:
             "augment": {
                 "masked_language_model": str(DEMO / "model"),
                 "vectors": str(DEMO / "vectors.txt.gz"),
-                "copies": self.copies,
+                "copies": COPIES,
             },
             "teach": {"max_length": 64, "at_chance": "allow"},
             "workers": {"count": 1},

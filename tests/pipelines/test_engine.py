@@ -14,7 +14,7 @@ with pytest.MonkeyPatch.context() as quiet:
     import apache_beam as beam
 
 from pipelines.engine import Engine, brought_home, errors_sent_home
-from schemas.errors import KINDS, IntegrityError
+from schemas.errors import KINDS, ConfigurationError, IntegrityError
 from schemas.work import Work, WorkLog
 
 
@@ -50,6 +50,14 @@ def test_the_users_options_win():
     assert theirs["runner"] == "PortableRunner"
     more = Engine.of(3, ["--direct_num_workers=5"]).pipeline_options().get_all_options()
     assert (more["runner"], more["direct_num_workers"]) == ("FnApiRunner", 5)
+
+
+@pytest.mark.parametrize("option", ["--dry_run=True", "--template_location=gs://none/template"])
+@pytest.mark.parametrize("runner", ["FnApiRunner", "PortableRunner", "SparkRunner", "FlinkRunner"])
+def test_what_would_only_make_a_job_is_refused_where_it_would_run(runner, option):
+    with pytest.raises(ConfigurationError, match=f"--runner={runner}"):
+        _ = Engine.of(1, [f"--runner={runner}", option]).only_makes
+    assert Engine.of(1, ["--runner=dataflow", option]).only_makes
 
 
 def test_a_repeated_attempt_keeps_the_first_ones_count(tmp_path):

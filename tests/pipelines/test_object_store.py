@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from conftest import cache_hashes, run_yaml
 from stages import run_stage
-from verbs import good
+from verbs import distill, good
 
 from schemas.configuration import Configuration
 from schemas.digest import file_digest
-from schemas.errors import IntegrityError, ResourceError
+from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.load_configuration import load_configuration
 from schemas.mirror import ROOT, Mirror
+from schemas.store import publish, temporary_beside
 
 moto = pytest.importorskip("moto.server", reason="no server that speaks S3 is installed")
 BUCKET = "bucket"
@@ -141,10 +142,47 @@ def test_what_was_changed_in_the_store_is_found(elsewhere, tmp_path, monkeypatch
     data[-100] ^= 1
     with mirror.place[0].open_output_stream(mirror.key(path)) as sink:
         sink.write(bytes(data))
-    path.unlink()
+    # What was fetched while it was good does not hide it.
+    verified = distill("verify", elsewhere)
+    assert verified.exit_code == IntegrityError.code
+    assert f"{mirror.url}/rows/{name[:5]}.json" in verified.output
+    path.unlink(missing_ok=True)
     with pytest.raises(IntegrityError, match=name) as found:
         run_stage(str(elsewhere), "teach")
     assert before in str(found.value)
+
+
+def test_what_was_damaged_on_this_machine_is_fetched_again(elsewhere, tmp_path, monkeypatch):
+    good("augment", elsewhere)
+    monkeypatch.setenv(ROOT, str(tmp_path / "other machine"))
+    mirror = mirror_at(load_configuration(elsewhere)).open()
+    name = next(each for each in mirror.names(mirror.folder / "rows") if each.endswith(".arrow"))
+    path = mirror.folder / "rows" / name
+    mirror.get(path)
+    path.write_bytes(b"damaged")
+    good("teach", elsewhere)
+    assert file_digest(path) == path.stem.partition("-")[2]
+
+
+def test_two_attempts_of_one_machine_at_the_same_shard(elsewhere, tmp_path):
+    mirror = mirror_at(load_configuration(elsewhere)).open()
+    path = mirror.folder / "group" / "00000-0.arrow"
+    path.parent.mkdir()
+    attempts = [temporary_beside(path) for _ in range(2)]
+    for attempt in attempts:
+        attempt.write_bytes(b"the same")
+    for attempt in attempts:
+        publish(attempt, path)
+    assert mirror.size(path) == len(b"the same")
+    assert not list(path.parent.iterdir())
+
+
+def test_an_address_with_keys_is_refused(elsewhere):
+    settings = json.loads(elsewhere.read_text()) | {"cache": "s3://somebody:secret@bucket/cache"}
+    elsewhere.write_text(json.dumps(settings))
+    refused = distill("augment", elsewhere)
+    assert refused.exit_code == ConfigurationError.code
+    assert "secret" not in refused.output
 
 
 def test_a_store_that_does_not_answer_is_said(elsewhere, monkeypatch):
