@@ -65,7 +65,7 @@ def test_a_benchmark_ends_with_its_ratios(module, folder):
 def test_a_command_runs(command, folder, job_service):
     job, pool, environment = job_service
     _, *arguments = shlex.split(
-        command.replace("host:8099", f"localhost:{job}").replace("host:50000", f"localhost:{pool}")
+        command.replace("host:8099", f"localhost:{job}").replace("localhost:50000", f"localhost:{pool}")
     )
     if arguments[0] == "init":
         (folder / "run.yaml").unlink(missing_ok=True)

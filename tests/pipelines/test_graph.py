@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2 as proto
 from conftest import run_yaml
@@ -108,7 +108,9 @@ def test_what_flows_together_is_coded_alike(graphs):
 
 
 @pytest.mark.parametrize(("stage", "name"), [("augment", "write"), ("teach", "ParDo(ShardFunction)")])
-def test_the_step_with_models_says_what_its_machine_should_have(graphs, stage, name):
+def test_the_step_with_models_says_what_its_machine_should_have(graphs, stage, name, monkeypatch):
+    # Beam would ask Google for the bucket, and wait minutes for an answer where there is no network.
+    monkeypatch.setattr(GoogleCloudOptions, "_handle_temp_and_staging_locations", lambda *_: [])
     pipeline = told(lambda started: graphs[stage](started, CARD), DATAFLOW)
     environments = pipeline.components.environments
     hinted = [each for each in steps(pipeline) if environments[each.environment_id].resource_hints]
