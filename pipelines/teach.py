@@ -30,7 +30,7 @@ from schemas.configuration import Configuration, Teaching
 from schemas.group import Group
 from schemas.manifest import Manifest, SideFile
 from schemas.rows import NAME as ROWS
-from schemas.rows import is_masked
+from schemas.rows import has_masks
 from schemas.signal import Column, Signal
 from schemas.task import Task
 from schemas.work import Work, WorkLog
@@ -102,10 +102,10 @@ class TeachStage:
 
     def publish(self, shards: int) -> None:
         """Write the manifests; raises `QualityError` where more rows than allowed have no usable answer."""
-        for group, settings in self.written:
-            group.publish_manifest(settings, shards)
-        for answers in self.groups:
-            check_failed(Cache(self.cache).group(answers.name).manifest(), self.teaching)
+        manifests = [group.publish_manifest(settings, shards) for group, settings in self.written]
+        # The first is that of the token ids.
+        for manifest in manifests[1:]:
+            check_failed(manifest, self.teaching)
 
 
 def teach_shards(pipeline: beam.Pipeline, shards: Sequence[SideFile], stage: TeachStage) -> None:
@@ -126,8 +126,7 @@ def teach(
     budget, `QualityError` where more rows than allowed have no usable one.
     """
     cache = Cache(configuration.cache_path)
-    rows = cache.group(ROWS).manifest()
-    masked = any(is_masked(cache.group(ROWS).read_shard(side)) for side in rows.shards)
+    rows, masked = cache.group(ROWS).manifest(), has_masks(cache.group(ROWS))
     wanted = groups_wanted(configuration, teachers, columns)
     stages = [stage_of(configuration, teachers, name, groups, masked) for name, groups in wanted.items()]
     if configuration.teach.budget is not None and any(stage.left(rows) for stage in stages):
@@ -135,9 +134,7 @@ def teach(
         check_budget(configuration.teach, [answers for stage in stages for answers in stage.groups], volume)
     work = Counter[str]()
     for stage in stages:
-        if stage.left(rows):
-            check(stage.name)
-        work += give(stage, rows, engine)
+        work += give(stage, rows, engine, check)
     return {key: work[key] for key in ("asked", "copied")}
 
 
@@ -157,16 +154,24 @@ def teach_again(
 ) -> None:
     """Write what is missing of some groups of a teacher, and their manifests."""
     group = Cache(configuration.cache_path).group(ROWS)
-    rows = group.manifest()
-    masked = any(is_masked(group.read_shard(side)) for side in rows.shards)
-    give(stage_of(configuration, teachers, name, groups, masked), rows, engine)
+    give(stage_of(configuration, teachers, name, groups, has_masks(group)), group.manifest(), engine)
 
 
-def give(stage: TeachStage, rows: Manifest, engine: Engine) -> Counter[str]:
-    """Teach the shards that are left and publish all; return how many rows were asked and copied."""
+def give(
+    stage: TeachStage, rows: Manifest, engine: Engine, check: Callable[[str], None] = lambda name: None
+) -> Counter[str]:
+    """Teach the shards that are left and publish all; return how many rows were asked and copied.
+
+    `check` is called with the teacher's name before it is asked anything.
+    """
     work = Counter[str]()
-    stage = stage.prepared(rows)
-    if left := stage.left(rows):
+    left = stage.left(rows)
+    if left:
+        check(stage.name)
+    if (ready := stage.prepared(rows)) is not stage:
+        # An attempt that was ended may have taken the same from the teacher, and some shards are done with it.
+        stage, left = ready, ready.left(rows)
+    if left:
         wire = functools.partial(teach_shards, shards=left, stage=stage)
         for entry in engine.run(wire, stage.ground.log, Progress("teach", len(left), "shards")):
             work.update(asked=entry["asked"], copied=entry["copied"])

@@ -49,7 +49,7 @@ def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
         groups,
         identity,
         configuration.teach.batch_tokens,
-        any(rows.is_masked(group.read_shard(side)) for side in manifest.shards),
+        rows.has_masks(group),
     )
     if not groups:
         raise IntegrityError(

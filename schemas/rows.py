@@ -167,6 +167,11 @@ def is_masked(table: pa.Table) -> bool:
     return any(source in MASKING for each in sources for source in each)
 
 
+def has_masks(group: Group) -> bool:
+    """Whether some row of the group has masked positions."""
+    return any(is_masked(group.read_shard(side)) for side in group.manifest().shards)
+
+
 def examples(table: pa.Table) -> Iterator[Example]:
     """Turn rows back into examples."""
     for batch in table.to_batches():
