@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float32, Int64
 from augment.vector_file import read
 from schemas.digest import digest, files_digest
 from schemas.errors import IntegrityError
-from schemas.store import bring, resource_errors, send_folder, stored_text, temporary_beside
+from schemas.store import bring, resource_errors, send_folder, stored_text
+from schemas.temporary import temporary_beside
 
 FORMAT = 1
 WORDS = "words.json"

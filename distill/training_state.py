@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from schemas.manifest import Sealed
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 
 class Position(Sealed):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from pipelines.record import Reject
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 
 class Rejects:

@@ -24,9 +24,9 @@ from schemas.store import (
     size_of,
     stored_text,
     sweep,
-    temporary_beside,
     write_text,
 )
+from schemas.temporary import temporary_beside
 
 MANIFEST = "manifest.json"
 ID = pa.field("id", pa.uint64(), nullable=False)

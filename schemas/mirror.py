@@ -6,7 +6,6 @@ change is read from the store every time, and a shard, whose name is made of its
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from schemas.digest import digest
 from schemas.errors import ConfigurationError, ResourceError
+from schemas.temporary import temporary_beside
 
 MARK = ".mirror"
 ROOT = "DISTILL_MIRRORS"
@@ -43,7 +43,7 @@ class Mirror:
         if mirror_of(self.folder / "any") != self:
             self.folder.mkdir(parents=True, exist_ok=True)
             # Others of this machine may read it at this moment.
-            temporary = self.folder / f".{MARK}.{uuid.uuid4().hex}.tmp"
+            temporary = temporary_beside(self.folder / MARK)
             temporary.write_text(self.url, encoding="utf-8")
             os.replace(temporary, self.folder / MARK)
         return self
@@ -68,7 +68,7 @@ class Mirror:
     def get(self, path: Path) -> None:
         """Fetch a file, whole or not at all; raises `FileNotFoundError` where the store has none."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        temporary = temporary_beside(path)
         try:
             with (
                 self.reached(path),

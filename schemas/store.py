@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,14 +13,10 @@ from pathlib import Path
 from schemas.digest import file_digest
 from schemas.errors import IntegrityError, ResourceError
 from schemas.mirror import mirror_of, shown
+from schemas.temporary import temporary_beside
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says where there is no room."""
-
-
-def temporary_beside(path: Path) -> Path:
-    """Return a name in the same folder that no other attempt uses; readers ignore it and `sweep` removes it."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
 
 
 def publish(temporary: Path, path: Path) -> None:

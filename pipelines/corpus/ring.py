@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from schemas.errors import DataError
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 AT_ONCE = 1 << 20
 """Points that are in memory while they are sorted."""

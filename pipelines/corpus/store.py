@@ -14,7 +14,8 @@ from pipelines.corpus.units import Cutter
 from schemas.digest import file_digest
 from schemas.errors import DataError, IntegrityError
 from schemas.manifest import Sealed
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 CHARACTERS_PER_BATCH = 1 << 18
 FILES = ("documents.arrow", "points.npy", "sentences.npy", "firsts.npy")

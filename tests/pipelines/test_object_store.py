@@ -20,7 +20,8 @@ from schemas.digest import file_digest
 from schemas.errors import ConfigurationError, IntegrityError, ResourceError
 from schemas.load_configuration import load_configuration
 from schemas.mirror import ROOT, Mirror
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 moto = pytest.importorskip("moto.server", reason="no server that speaks S3 is installed")
 BUCKET = "bucket"
@@ -70,6 +71,18 @@ def elsewhere(store, models, tmp_path, monkeypatch) -> Path:
     settings = {**json.loads(path.read_text()), "cache": f"{store}/{tmp_path.name}/cache"}
     path.write_text(json.dumps(settings, indent=1))
     return path
+
+
+@pytest.fixture
+def fetched(elsewhere, tmp_path, monkeypatch) -> tuple[Mirror, Path]:
+    """Another machine, which has fetched one shard of rows that lie in the store."""
+    good("augment", elsewhere)
+    monkeypatch.setenv(ROOT, str(tmp_path / "other machine"))
+    mirror = mirror_at(load_configuration(elsewhere)).open()
+    name = next(each for each in mirror.names(mirror.folder / "rows") if each.endswith(".arrow"))
+    path = mirror.folder / "rows" / name
+    mirror.get(path)
+    return mirror, path
 
 
 def stored(path: Path, folder: Path) -> dict[str, str]:
@@ -130,13 +143,8 @@ def test_killed_at_random_moments_and_continued(elsewhere, expected, tmp_path, s
     assert stored(elsewhere, tmp_path / "fetched") == expected
 
 
-def test_what_was_changed_in_the_store_is_found(elsewhere, tmp_path, monkeypatch):
-    good("augment", elsewhere)
-    monkeypatch.setenv(ROOT, str(tmp_path / "other machine"))
-    mirror = mirror_at(load_configuration(elsewhere)).open()
-    name = next(each for each in mirror.names(mirror.folder / "rows") if each.endswith(".arrow"))
-    path = mirror.folder / "rows" / name
-    mirror.get(path)
+def test_what_was_changed_in_the_store_is_found(elsewhere, fetched):
+    mirror, path = fetched
     before = file_digest(path)
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
@@ -145,20 +153,15 @@ def test_what_was_changed_in_the_store_is_found(elsewhere, tmp_path, monkeypatch
     # What was fetched while it was good does not hide it.
     verified = distill("verify", elsewhere)
     assert verified.exit_code == IntegrityError.code
-    assert f"{mirror.url}/rows/{name[:5]}.json" in verified.output
+    assert f"{mirror.url}/rows/{path.name[:5]}.json" in verified.output
     path.unlink(missing_ok=True)
-    with pytest.raises(IntegrityError, match=name) as found:
+    with pytest.raises(IntegrityError, match=path.name) as found:
         run_stage(str(elsewhere), "teach")
     assert before in str(found.value)
 
 
-def test_what_was_damaged_on_this_machine_is_fetched_again(elsewhere, tmp_path, monkeypatch):
-    good("augment", elsewhere)
-    monkeypatch.setenv(ROOT, str(tmp_path / "other machine"))
-    mirror = mirror_at(load_configuration(elsewhere)).open()
-    name = next(each for each in mirror.names(mirror.folder / "rows") if each.endswith(".arrow"))
-    path = mirror.folder / "rows" / name
-    mirror.get(path)
+def test_what_was_damaged_on_this_machine_is_fetched_again(elsewhere, fetched):
+    _, path = fetched
     path.write_bytes(b"damaged")
     good("teach", elsewhere)
     assert file_digest(path) == path.stem.partition("-")[2]
