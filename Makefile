@@ -34,7 +34,7 @@ test-all: install ## all tests, the slow ones too, but for those on engines
 engines: install ## the pipelines on a real Spark and Flink, disturbed and measured; needs Java 17 and Maven
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m engines
 
-test-engines: install ## the same as tests, but for speculation and measurement; skipped where there are no engines
+test-engines: install ## the same as tests, without the measurement; skipped where the engines cannot be had
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'engines and not slow' tests/engines
 
 lint: install ## formatting, lint and types, as the pre-commit hooks and CI run them

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 from engines.cluster import Cluster
-from engines.trial import PATIENCE, Trial, cache_of, finished, rows_by_process, wait_for_shard
+from engines.trial import PATIENCE, Trial, cache_of, finished, notes_of, rows_by_process, wait_for_shard
 
 Outcome = bool | str
 SETTLING = 5.0
@@ -56,7 +56,7 @@ def cancelled(trial: Trial, cluster: Cluster) -> Outcome:
     if not comes_true(lambda: has_settled(cluster, path)):
         return "a cancelled job went on teaching"
     # A worker of Flink's may do all it was given before it hears of it; then there is nothing left to go on with.
-    print(f"{cluster.name}: {len(taught_shards(path))} of {trial.shards} shards taught when cancelled", flush=True)
+    print(f"{cluster.name}: {len(notes_of(path))} of {trial.shards} shards taught when cancelled", flush=True)
     return trial.outcome(path, trial.distill("teach", path, cluster.options))
 
 
@@ -101,14 +101,9 @@ def busy_worker(cluster: Cluster, path: Path) -> psutil.Process:
 
 def has_settled(cluster: Cluster, path: Path) -> bool:
     """Whether no shard is taught any more: none is begun, and none is done while a worker would do several."""
-    before = taught_shards(path)
+    before = notes_of(path)
     time.sleep(SETTLING)
-    return taught_shards(path) == before and not is_working(cluster, path)
-
-
-def taught_shards(path: Path) -> set[str]:
-    """Return the shards that are taught, by the names of their notes."""
-    return {file.name for file in (cache_of(path) / "work" / "teach").glob("*.json")}
+    return notes_of(path) == before and not is_working(cluster, path)
 
 
 def is_working(cluster: Cluster, path: Path) -> bool:

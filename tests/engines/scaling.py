@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from engines.cluster import WORKERS, Cluster
-from engines.trial import Trial, cache_of, rows_by_process
+from engines.trial import Trial, notes_of, rows_by_process
 
 SHARDS = 32
 """So many that both workers get about half of the rows, and so large that asking the model is most of the work."""
@@ -36,13 +36,16 @@ def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
     options = [each for each in cluster.options if not each.startswith("--parallelism")]
     done = trial.distill("teach", path, [*options, f"--parallelism={workers}"])
     assert done.returncode == 0, done.stderr
-    print(f"{cluster.name}: rows taught by process: {rows_by_process(path)}", flush=True)
-    if len(rows_by_process(path)) < workers:
+    taught = rows_by_process(path)
+    print(f"{cluster.name}: rows taught by process: {taught}", flush=True)
+    if len(taught) < workers:
         raise RuntimeError(f"fewer than {workers} workers taught any row")
-    files = sorted((cache_of(path) / "work" / "teach").glob("*.json"), key=lambda file: file.stat().st_mtime)
-    seen = [json.loads(file.read_text()) for file in files]
+    by_process: dict[int, list[dict]] = {}
+    for file in notes_of(path):
+        note = json.loads(file.read_text())
+        by_process.setdefault(note["process"], []).append(note)
     # The first shard of a process warms it up, as the first batches of bare processes do.
-    notes = [note for i, note in enumerate(seen) if note["process"] in {each["process"] for each in seen[:i]}]
+    notes = [note for each in by_process.values() for note in each[1:]]
     # One worker of Spark has a process after another, so it is not processes that are counted.
     return workers * sum(note["asked"] for note in notes) / sum(note["seconds"] for note in notes)
 

@@ -35,7 +35,6 @@ def test_a_job_has_the_bytes_of_a_local_run(trial, cluster, fault):
     assert fault(trial, cluster) is True
 
 
-@pytest.mark.slow
 def test_a_second_copy_of_a_task_changes_nothing(trial):
     with Spark(trial.folder / "speculating-cluster", speculation=True) as cluster:
         assert faults.slow_worker(trial, cluster) is True

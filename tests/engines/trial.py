@@ -135,19 +135,25 @@ def hashes(path: Path) -> dict[str, str]:
     return {name: found for name, found in cache_hashes(cache_of(path)).items() if not Path(name).name.startswith(".")}
 
 
+def notes_of(path: Path) -> list[Path]:
+    """Return the notes of the shards that are taught, the earliest first."""
+    found = (cache_of(path) / "work" / "teach").glob("*.json")
+    return sorted(found, key=lambda file: file.stat().st_mtime)
+
+
 def rows_by_process(path: Path) -> dict[int, int]:
     """Return how many rows each process taught, in the order of their numbers."""
     taught: Counter[int] = Counter()
-    for file in (cache_of(path) / "work" / "teach").glob("*.json"):
-        entry = json.loads(file.read_text(encoding="utf-8"))
-        taught[entry["process"]] += entry["asked"]
+    for file in notes_of(path):
+        note = json.loads(file.read_text(encoding="utf-8"))
+        taught[note["process"]] += note["asked"]
     return dict(sorted(taught.items()))
 
 
 def wait_for_shard(path: Path, process: subprocess.Popen) -> None:
     """Wait until the first shard is taught, and others are not."""
     end = time.monotonic() + PATIENCE
-    while not any((cache_of(path) / "work" / "teach").glob("*.json")):
+    while not notes_of(path):
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the stage ended before its first shard: {finished(process).stderr[-1500:]}")
         time.sleep(0.02)
