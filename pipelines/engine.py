@@ -96,8 +96,9 @@ class Engine:
                 result = pipeline.run()
                 if only_makes:
                     raise NotRun(f"{progress.name}: the job was made and not run, as the options after `--` say")
-                # A runner elsewhere goes on when we are gone, unless it is told to stop.
-                with called_off(result.cancel):
+                # A runner elsewhere goes on when we are gone, unless it is told to stop; its workers may then hear of it
+                # only when they have done all that they were given.
+                with called_off(log.close), called_off(result.cancel):
                     result.wait_until_finish()
             except NotRun:
                 raise

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from schemas.errors import IntegrityError
-from schemas.store import names_in, size_of, stored_text, write_text
+from schemas.store import names_in, remove, size_of, stored_text, write_text
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class WorkLog:
     def open(self) -> None:
         """Say in the folder which run is on: whoever finds another there, or none, looks into another folder."""
         write_text(self.folder / "run", self.run)
+
+    def close(self) -> None:
+        """Say that the run is called off; whoever works for it begins nothing more."""
+        remove(self.folder / "run")
 
     def is_open(self) -> bool:
         """Whether this is the folder that the run was opened in."""

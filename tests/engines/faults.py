@@ -55,8 +55,10 @@ def cancelled(trial: Trial, cluster: Cluster) -> Outcome:
         return f"exit code {done.returncode} after Ctrl-C: {done.stderr.strip()[-600:]}"
     if not comes_true(lambda: has_settled(cluster, path)):
         return "a cancelled job went on teaching"
-    # A worker of Flink's may do all it was given before it hears of it; then there is nothing left to go on with.
-    print(f"{cluster.name}: {len(notes_of(path))} of {trial.shards} shards taught when cancelled", flush=True)
+    taught = len(notes_of(path))
+    print(f"{cluster.name}: {taught} of {trial.shards} shards taught when cancelled", flush=True)
+    if taught == trial.shards:
+        return "the workers of a cancelled job did all that was left"
     return trial.outcome(path, trial.distill("teach", path, cluster.options))
 
 
