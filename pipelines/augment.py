@@ -90,14 +90,11 @@ class ReadRows(beam.DoFn):
         self.limit = limit
         self.shards = shards
 
-    def setup(self) -> None:
-        """Refuse what a later step could not work with, before anything is read."""
-        with errors_sent_home():
-            self.ground.check()
-
     def process(self, element: None) -> Iterator[tuple[int, Example]]:
         """Read all files, in order, as the limit counts rows over all of them."""
         with errors_sent_home():
+            # What a later step could not work with is refused before anything is read.
+            self.ground.check()
             for example in training_examples(self.configuration, self.scan, self.limit):
                 yield shard_of(example.id, self.shards), example
 

@@ -60,16 +60,15 @@ class Loaded:
 
 
 class ShardFunction(beam.DoFn):
-    """Applies a stage's worker to elements; yields the numbers of the shards that are done."""
+    """Applies a stage's worker to elements; yields the numbers of the shards that are done.
+
+    Nothing is done in `setup`: a Java runner hears of what goes wrong there only when it has waited three minutes for a
+    stream of data, which Python begins after it.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.shared = Shared()
-
-    def setup(self) -> None:
-        """Load the worker, once a process."""
-        with errors_sent_home():
-            self.loaded: Loaded = self.shared.acquire(self.load)
 
     def load(self) -> "Loaded":
         """Load the worker, if it has all that it needs."""
@@ -78,6 +77,9 @@ class ShardFunction(beam.DoFn):
 
     def process(self, element: Any) -> Iterator[int]:
         """Work on one shard."""
+        with errors_sent_home():
+            # Kept, so that it is loaded once a process.
+            self.loaded: Loaded = self.shared.acquire(self.load)
         log = self.stage.ground.log
         with errors_sent_home(), resource_errors(str(log.folder.parent)), self.loaded.lock:
             check_is_on(log)

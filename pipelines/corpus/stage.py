@@ -81,15 +81,16 @@ class CutDocuments(beam.DoFn):
         self.shards = shards
         self.shared = Shared()
 
-    def setup(self) -> None:
-        """Open the corpus, once a process."""
-        with errors_sent_home():
-            self.stage.ground.check()
-            self.maker: RowMaker = self.shared.acquire(self.stage.maker)
+    def load(self) -> RowMaker:
+        """Open the corpus, if all that it needs is there."""
+        self.stage.ground.check()
+        return self.stage.maker()
 
     def process(self, element: tuple[int, int]) -> Iterator[tuple[int, Located]]:
         """Cut a range of documents."""
         with errors_sent_home():
+            # Kept, so that it is opened once a process.
+            self.maker: RowMaker = self.shared.acquire(self.load)
             for row, located in self.maker.rows(range(*element)):
                 yield shard_of(row.id, self.shards), located
 
