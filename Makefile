@@ -35,7 +35,7 @@ engines: install ## the pipelines on a real Spark and Flink, disturbed and measu
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m engines
 
 test-engines: install ## the same as tests, without the measurement; skipped where the engines cannot be had
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'engines and not slow' tests/engines
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m engines tests/engines
 
 lint: install ## formatting, lint and types, as the pre-commit hooks and CI run them
 	$(BIN)/ruff format --check $(SOURCES)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import psutil
 from engines.daemons import Daemons
+from engines.modules import OPENED
 
 HOST = "127.0.0.1"
 JAVA = shutil.which("java") or "java"
-OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.time", "java.util", "java.util.concurrent")
-OPENED_FURTHER = ("sun.nio.ch", "sun.security.action")
 WORKERS = 2
 
 
@@ -35,15 +34,19 @@ class Cluster(Daemons):
         return [
             "--runner=PortableRunner",
             f"--job_endpoint=localhost:{self.job_port}",
-            "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{self.pool_port}",
-            f"--parallelism={WORKERS}",
+            *workers_from(self.pool_port),
         ]
 
-    def start_pool(self) -> None:
-        """Start the pool of Python workers."""
-        self.start("pool", [sys.executable, "-m", "pipelines", "pool", f"--port={self.pool_port}"])
-        self.wait_until(lambda: is_open(self.pool_port), "a pool of Python workers")
+    @property
+    def named_options(self) -> list[str]:
+        """What stands there instead where the runner goes by the engine's name, and starts a job server of its own."""
+        raise NotImplementedError
+
+    def start_pool(self, name: str = "pool", port: int | None = None, **environment: str) -> None:
+        """Start a pool of Python workers."""
+        port = port or self.pool_port
+        self.start(name, [sys.executable, "-m", "pipelines", "pool", f"--port={port}"], **environment)
+        self.wait_until(lambda: is_open(port), "a pool of Python workers")
 
     def start_job_server(self, main: str, jars: Sequence[Path], *arguments: str, settings: Sequence[str] = ()) -> None:
         """Start Beam's job server."""
@@ -71,10 +74,18 @@ class Cluster(Daemons):
         return False
 
 
+def workers_from(port: int, workers: int = WORKERS) -> list[str]:
+    """Return the options that have Python workers started by a pool."""
+    return [
+        "--environment_type=EXTERNAL",
+        f"--environment_config=localhost:{port}",
+        f"--parallelism={workers}",
+    ]
+
+
 def java(memory: str, jars: Sequence[Path], settings: Sequence[str] = ()) -> list[str]:
     """Return the beginning of a command that starts a program of some folders of jars."""
     opened = [f"--add-opens=java.base/{each}=ALL-UNNAMED" for each in OPENED]
-    opened += [f"--add-opens=java.base/{each}=ALL-UNNAMED" for each in OPENED_FURTHER]
     return [JAVA, f"-Xmx{memory}", *opened, *settings, "-cp", ":".join(f"{folder}/*" for folder in jars)]
 
 

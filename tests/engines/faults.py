@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from engines.cluster import Cluster
+from engines.cluster import Cluster, free_port, workers_from
 from engines.trial import PATIENCE, Trial, cache_of, finished, notes_of, rows_by_process, wait_for_shard
 
 Outcome = bool | str
@@ -62,6 +62,28 @@ def cancelled(trial: Trial, cluster: Cluster) -> Outcome:
     return trial.outcome(path, trial.distill("teach", path, cluster.options))
 
 
+def by_name(trial: Trial, cluster: Cluster) -> Outcome:
+    """No fault: the runner goes by the engine's name, and starts a job server of its own from one jar."""
+    path = trial.configure(f"{cluster.name}-by-name", with_rows=True)
+    return trial.outcome(path, trial.distill("teach", path, cluster.named_options))
+
+
+def other_package(trial: Trial, cluster: Cluster) -> Outcome:
+    """The Python workers have another version of the package: the job is refused, and says so."""
+    packages = cluster.folder / "packages"
+    other = packages / "offline_distill-0.0.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: offline-distill\nVersion: 0.0.0\n")
+    port = free_port()
+    found = os.pathsep.join(filter(None, (str(packages), os.environ.get("PYTHONPATH"))))
+    cluster.start_pool("other-pool", port, PYTHONPATH=found)
+    path = trial.configure(f"{cluster.name}-other-package", with_rows=True)
+    done = trial.distill("teach", path, [*cluster.options, *workers_from(port)])
+    said = ("offline-distill 0.0.0", "install the same packages")
+    refused = done.returncode == 2 and all(each in done.stderr for each in said)
+    return refused or f"exit code {done.returncode}: {done.stderr.strip()[-600:]}"
+
+
 def slow_worker(trial: Trial, cluster: Cluster) -> Outcome:
     """A Python worker stands still for a while, then goes on; with speculation another has done its work by then."""
     path, job = started(trial, cluster, "slow-worker")
@@ -77,7 +99,7 @@ def slow_worker(trial: Trial, cluster: Cluster) -> Outcome:
     return trial.outcome(path, done) if raced and cluster.speculated() else "no task was run a second time"
 
 
-FAULTS: tuple[Fault, ...] = (none, python_killed, engine_killed, cancelled)
+FAULTS: tuple[Fault, ...] = (none, by_name, python_killed, engine_killed, cancelled, other_package)
 
 
 def started(trial: Trial, cluster: Cluster, name: str) -> tuple[Path, subprocess.Popen]:

@@ -4,7 +4,7 @@ from itertools import count
 from pathlib import Path
 
 from engines import modules
-from engines.cluster import HOST, WORKERS, Cluster, free_port, java, told
+from engines.cluster import HOST, WORKERS, Cluster, free_port, java, told, workers_from
 
 SIZES = {
     "task.heap.size": "192m",
@@ -19,6 +19,7 @@ SIZES = {
     "jvm-overhead.max": "64m",
 }
 
+MAIN = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 LOGGING = """rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = console
 appender.console.name = console
@@ -49,7 +50,7 @@ class Flink(Cluster):
             "rest.port": self.page,
             "io.tmp.dirs": self.folder / "tmp",
             "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 10,
+            "restart-strategy.fixed-delay.attempts": 3,
             "restart-strategy.fixed-delay.delay": "1 s",
             "heartbeat.interval": 2000,
             "heartbeat.timeout": 20000,
@@ -64,12 +65,23 @@ class Flink(Cluster):
             self.start_task_manager()
         self.wait_until(lambda: self.overview().get("taskmanagers") == WORKERS, "two TaskManagers")
         self.start_job_server(
-            "org.apache.beam.runners.flink.FlinkJobServerDriver",
+            MAIN,
             [modules.job_server("flink")],
             f"--flink-master={HOST}:{self.page}",
             f"--flink-conf-dir={self.folder}",
         )
         self.start_pool()
+
+    @property
+    def named_options(self) -> list[str]:
+        """What a user of `FlinkRunner` gives; the jar is the job server's."""
+        jar = modules.one_jar("flink", MAIN)
+        return [
+            "--runner=FlinkRunner",
+            f"--flink_master={HOST}:{self.page}",
+            f"--flink_job_server_jar={jar}",
+            *workers_from(self.pool_port),
+        ]
 
     def start_flink(self, name: str, memory: str, *entry: str) -> None:
         """Start one of Flink's own daemons."""

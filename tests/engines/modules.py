@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / "build" / "engines"
@@ -16,6 +17,11 @@ BEAM_JAVA = os.environ.get("BEAM_JAVA", "2.62.0")
 
 RUNNERS = {"spark": "beam-runners-spark-3", "flink": "beam-runners-flink-1.19"}
 PACKAGES = ("pyspark==3.5.9", "apache-flink-libraries==1.19.3")
+OPENED = (
+    *("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.time", "java.util", "java.util.concurrent"),
+    *("sun.nio.ch", "sun.security.action"),
+)
+"""Packages of Java's own that the engines look into."""
 PATIENCE = 900
 """Seconds that a download may take."""
 
@@ -56,6 +62,23 @@ def once(folder: Path, command: list[str]) -> None:
 def job_server(engine: str) -> Path:
     """Folder of the jars of an engine's job server."""
     return FOLDER / f"{engine}-job-server-{BEAM_JAVA}"
+
+
+def one_jar(engine: str, main: str, *further: Path) -> Path:
+    """Make one jar that starts a job server, as the published ones do; it names its own jars, then further folders'."""
+    opened = " ".join(f"java.base/{package}" for package in OPENED)
+    jars = [jar for folder in (job_server(engine), *further) for jar in sorted(folder.glob("*.jar"))]
+    fields = {"Manifest-Version": "1.0", "Main-Class": main, "Add-Opens": opened}
+    fields["Class-Path"] = " ".join(jar.as_uri() for jar in jars)
+    path = FOLDER / f"{job_server(engine).name}.jar"
+    with ZipFile(path, "w") as made:
+        made.writestr("META-INF/MANIFEST.MF", "".join(folded(f"{name}: {text}") for name, text in fields.items()))
+    return path
+
+
+def folded(line: str, width: int = 70) -> str:
+    """Return a line of a manifest in pieces, of which all but the first begin with a space."""
+    return "\r\n ".join(line[i : i + width] for i in range(0, len(line), width)) + "\r\n"
 
 
 def spark_home() -> Path:

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from engines import modules
-from engines.cluster import HOST, WORKERS, Cluster, command_of, descendants, free_port, java, told
+from engines.cluster import HOST, WORKERS, Cluster, command_of, descendants, free_port, java, told, workers_from
 
+MAIN = "org.apache.beam.runners.spark.SparkJobServerDriver"
 SPECULATION = ("", ".interval=200ms", ".multiplier=1.1", ".quantile=0.3", ".minTaskRuntime=1s")
 
 
@@ -34,20 +35,33 @@ class Spark(Cluster):
             worker = [f"{deploy}.worker.Worker", *at, "--webui-port", str(free_port()), *sized, self.address]
             self.start(f"worker-{number}", [*java("256m", jars), *worker], **place)
         self.wait_until(lambda: told(f"http://{HOST}:{self.page}/json/").get("aliveworkers") == WORKERS, "two workers")
-        ours = modules.job_server("spark")
+        # Ours first: the libraries that Spark brings are older than those Beam was built with.
+        jars = [modules.job_server("spark"), *jars]
+        self.start_job_server(MAIN, jars, f"--spark-master-url={self.address}", settings=self.settings)
+        self.start_pool()
+
+    @property
+    def settings(self) -> list[str]:
+        """What a job server tells Spark of its jobs."""
         # First in the executors too, or they find a library of Spark's own that is too old, and tasks are tried again.
+        ours = modules.job_server("spark")
         settings = [f"executor.extraClassPath={ours}/*", "executor.memory=512m", "executor.cores=1"]
         settings += ["ui.enabled=false", f"driver.host={HOST}"]
         if self.speculation:
             settings += [f"speculation{each or '=true'}" for each in SPECULATION]
-        self.start_job_server(
-            "org.apache.beam.runners.spark.SparkJobServerDriver",
-            # Ours first: the libraries that Spark brings are older than those Beam was built with.
-            [ours, *jars],
-            f"--spark-master-url={self.address}",
-            settings=[f"-Dspark.{each}" for each in settings],
-        )
-        self.start_pool()
+        return [f"-Dspark.{each}" for each in settings]
+
+    @property
+    def named_options(self) -> list[str]:
+        """What a user of `SparkRunner` gives; the jar is the job server's."""
+        jar = modules.one_jar("spark", MAIN, modules.spark_home() / "jars")
+        return [
+            "--runner=SparkRunner",
+            f"--spark_master_url={self.address}",
+            f"--spark_job_server_jar={jar}",
+            *(f"--job_server_jvm_properties={each}" for each in self.settings),
+            *workers_from(self.pool_port),
+        ]
 
     @property
     def address(self) -> str:
