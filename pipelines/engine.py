@@ -96,7 +96,7 @@ class Engine:
                 result = pipeline.run()
                 if only_makes:
                     raise NotRun(f"{progress.name}: the job was made and not run, as the options after `--` say")
-                # A runner elsewhere goes on when we are gone, unless it is told to stop; its workers may then hear of it
+                # A runner elsewhere goes on when we are gone, unless it is told to stop; its workers may hear of that
                 # only when they have done all that they were given.
                 with called_off(log.close), called_off(result.cancel):
                     result.wait_until_finish()
