@@ -12,6 +12,13 @@ PATIENCE = 180.0
 """Seconds that a daemon may take to come up on a busy machine."""
 
 
+def scratch(folder: Path) -> dict[str, str]:
+    """Return what has programs put into a folder whatever they would leave behind when they are killed."""
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {"TMPDIR": str(temporary), "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary}"}
+
+
 class Daemons:
     """Processes with their logs, each the leader of a group that is ended as one; a context manager."""
 
@@ -39,7 +46,7 @@ class Daemons:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
-                env={**os.environ, **environment},
+                env={**os.environ, **scratch(self.folder), **environment},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -42,7 +42,6 @@ class Flink(Cluster):
 
     def up(self) -> None:
         """Start the JobManager, the TaskManagers, the job server and the pool."""
-        (self.folder / "tmp").mkdir(exist_ok=True)
         settings = {
             "jobmanager.rpc.address": HOST,
             "jobmanager.rpc.port": self.port,

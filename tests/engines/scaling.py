@@ -9,25 +9,31 @@ import json
 import multiprocessing
 import statistics
 import time
+from collections import Counter
 from pathlib import Path
 
 from engines.cluster import WORKERS, Cluster
 from engines.trial import Trial, notes_of, rows_by_process
 
 SHARDS = 32
-"""So many that both workers get about half of the rows, and so large that asking the model is most of the work."""
+"""So many that both workers get about half of the rows."""
+LAYERS = 24
+"""Of the teacher: so many that a worker is busy for half a minute, and asking is most of what it does."""
+LEAST = 0.9
+"""Of what bare processes gain, what workers must gain."""
 SECONDS = 10.0
 """How long each bare process asks the model."""
 
 
 def two_workers_vs_one(trial: Trial, cluster: Cluster) -> float:
     """Return the gain of teaching with two workers by the gain of two bare processes; leaves one worker."""
-    bare = bare_speed(trial, WORKERS) / bare_speed(trial, 1)
+    before = bare_gain(trial)
     both = teaching_speed(trial, cluster, WORKERS)
     cluster.leave_one()
     taught = both / teaching_speed(trial, cluster, 1)
-    print(f"{cluster.name}: two workers gain {taught:.3f}, two bare processes {bare:.3f}", flush=True)
-    return taught / bare
+    bare = before, bare_gain(trial)
+    print(f"{cluster.name}: two workers gain {taught:.3f}, two bare processes {bare[0]:.3f}, {bare[1]:.3f}", flush=True)
+    return taught / statistics.mean(bare)
 
 
 def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
@@ -40,14 +46,20 @@ def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
     print(f"{cluster.name}: rows taught by process: {taught}", flush=True)
     if len(taught) < workers:
         raise RuntimeError(f"fewer than {workers} workers taught any row")
-    by_process: dict[int, list[dict]] = {}
+    asked, ends = Counter[int](), dict[int, list[float]]()
     for file in notes_of(path):
         note = json.loads(file.read_text())
-        by_process.setdefault(note["process"], []).append(note)
-    # The first shard of a process warms it up, as the first batches of bare processes do.
-    notes = [note for each in by_process.values() for note in each[1:]]
-    # One worker of Spark has a process after another, so it is not processes that are counted.
-    return workers * sum(note["asked"] for note in notes) / sum(note["seconds"] for note in notes)
+        # The first shard of a process warms it up, as the first batches of bare processes do.
+        asked[note["process"]] += note["asked"] if note["process"] in ends else 0
+        ends.setdefault(note["process"], []).append(file.stat().st_mtime)
+    busy = [each[-1] - each[0] for each in ends.values()]
+    # Two workers are done when the slower is; one worker of Spark has a process after another.
+    return asked.total() / (max(busy) if workers > 1 else sum(busy))
+
+
+def bare_gain(trial: Trial) -> float:
+    """Return what two bare processes gain over one."""
+    return bare_speed(trial, WORKERS) / bare_speed(trial, 1)
 
 
 def bare_speed(trial: Trial, processes: int) -> float:

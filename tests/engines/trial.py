@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from conftest import cache_hashes, labelled
+from engines.daemons import scratch
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 DEMO = Path(__file__).parents[2] / "examples" / "quickstart"
@@ -31,9 +32,10 @@ class Trial:
     Jobs that are still going on at its end are killed.
     """
 
-    def __init__(self, folder: Path, *, shards: int = 16) -> None:
+    def __init__(self, folder: Path, *, shards: int = 16, layers: int = 4) -> None:
         self.folder = folder
         self.shards = shards
+        self.layers = layers
         self.jobs: list[subprocess.Popen] = []
 
     def __enter__(self):
@@ -56,7 +58,11 @@ class Trial:
         """Make a teacher and the rows that others start with; return the configuration."""
         torch.manual_seed(1)
         teacher = BertForSequenceClassification.from_pretrained(
-            DEMO / "model", dtype=torch.float32, problem_type="single_label_classification", **labelled(LABELS)
+            DEMO / "model",
+            dtype=torch.float32,
+            num_hidden_layers=self.layers,
+            problem_type="single_label_classification",
+            **labelled(LABELS),
         )
         teacher.save_pretrained(self.folder / "teacher")
         AutoTokenizer.from_pretrained(DEMO / "model").save_pretrained(self.folder / "teacher")
@@ -95,7 +101,7 @@ class Trial:
     def start(self, stage: str, path: Path, options: Sequence[str]) -> subprocess.Popen:
         """Start a stage as a user does."""
         command = [sys.executable, "-m", "pipelines", stage, str(path), "--", *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, **scratch(self.folder), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         pipe = subprocess.PIPE
         job = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
         self.jobs.append(job)
