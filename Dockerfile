@@ -21,7 +21,7 @@ COPY distill distill
 COPY pipelines pipelines
 RUN pip install --no-cache-dir --constraint constraints.txt '.[pipelines,dataflow]'
 
-# Models lie here at the paths that the configuration names, or where `cache` does.
+# Models, and data that `augment` reads, lie here at the paths that the configuration names.
 # COPY models /models
 ENV HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 

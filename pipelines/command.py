@@ -164,7 +164,9 @@ def verify(
 
 @app.command()
 def pool(
-    port: Annotated[int, typer.Option(help="Where Beam's engines on this machine ask for workers.", min=1)] = 50000,
+    port: Annotated[
+        int, typer.Option(help="Where Beam's engines on this machine ask for workers.", min=1, max=65535)
+    ] = 50000,
     host: Annotated[str, typer.Option(help="Who may ask: whoever reaches it may run code here.")] = "localhost",
     debug: Debug = False,
 ) -> None:

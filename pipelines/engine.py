@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import uuid
@@ -13,7 +14,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions, TestOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+    TestOptions,
+)
 
 from pipelines.ending import NotRun, called_off
 from pipelines.ground import version_of
@@ -22,6 +29,8 @@ from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceErro
 from schemas.mirror import mirror_of
 from schemas.work import WorkLog
 
+ANSWER = 10.0
+"""Seconds that a job server may take to answer."""
 MARK = "offline-distill-error"
 UNKNOWN = re.compile(
     r"No module named '(?:schemas|augment|distill|pipelines"
@@ -82,9 +91,11 @@ class Engine:
         """
         if unknown := self.unknown_options():
             print(f"note: Beam does not know {', '.join(f'--{name}' for name in unknown)}", file=sys.stderr)
+        options = self.pipeline_options()
+        check_job_server(options)
         with quiet(log.folder.parent / "engine.log", self.debug) as terminal, watched(log, progress, terminal):
             try:
-                pipeline = beam.Pipeline(options=self.pipeline_options())
+                pipeline = beam.Pipeline(options=options)
             except ValueError as error:
                 raise ConfigurationError(
                     "runner options that Beam takes", str(error), "correct what stands after `--`"
@@ -93,7 +104,8 @@ class Engine:
             build(pipeline)
             log.open()
             try:
-                result = pipeline.run()
+                with submitted(options):
+                    result = pipeline.run()
                 if only_makes:
                     raise NotRun(f"{progress.name}: the job was made and not run, as the options after `--` say")
                 # A runner elsewhere goes on when we are gone, unless it is told to stop; its workers may hear of that
@@ -106,6 +118,36 @@ class Engine:
                 raise brought_home(error) from error
             progress.show(progress.total)
         return list(log.entries())
+
+
+def check_job_server(options: PipelineOptions) -> None:
+    """Refuse a job server that nobody answers for; Beam would ask for minutes."""
+    endpoint = options.view_as(PortableOptions).job_endpoint or ""
+    if not re.fullmatch(r"[^/]+:\d+", endpoint):
+        return
+    host, _, port = endpoint.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ResourceError(
+            f"a job server at {endpoint}", str(error), "start one there, or correct `--job_endpoint` after `--`"
+        ) from None
+
+
+@contextmanager
+def submitted(options: PipelineOptions) -> Iterator[None]:
+    """Say of a job that a runner elsewhere does not even take why; a runner of this process does all of it here."""
+    runner = options.view_as(StandardOptions).runner or ""
+    try:
+        yield
+    except Exception as error:
+        if re.search("fnapi|direct", runner.lower()) or isinstance(brought_home(error), DistillError):
+            raise
+        raise ConfigurationError(
+            f"a job that {runner} takes",
+            f"{type(error).__name__}: {str(error)[:500]}",
+            "correct what stands after `--`, or start what it names; `work/engine.log` of the cache may say more",
+        ) from error
 
 
 def is_dataflow(options: PipelineOptions) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, DataError, DistillError, ModelError, ResourceError
 from schemas.mirror import Mirror, mirror_of
-from schemas.store import resource_errors
+from schemas.store import address, resource_errors
 from schemas.work import WorkLog
 
 PACKAGES = ("offline-distill", "apache-beam", "torch", "transformers", "tokenizers", "numpy", "pyarrow")
@@ -48,15 +48,18 @@ class Ground:
                     f"{here}: {name} {found}",
                     "install the same packages on both sides",
                 )
-        if self.mirror:
-            with resource_errors(str(self.mirror.folder)):
+        cache = address(self.log.folder.parents[1])
+        with resource_errors(cache):
+            if self.mirror:
                 self.mirror.open()
-        if not self.log.is_open():
-            raise ResourceError(
-                f"{self.log.folder.parents[1]} to be one folder for the submitter and all workers",
-                f"{here}: none there, or another one",
-                "name a `cache` (and `output`) on a file system that is mounted at the same path everywhere",
-            )
+            if not self.log.is_open():
+                raise ResourceError(
+                    f"{cache} to be one folder for the submitter and all workers",
+                    f"{here}: none there, or another one",
+                    "let all use the same store, by the same keys and address"
+                    if self.mirror
+                    else "name a `cache` (and `output`) on a file system that is mounted at the same path everywhere",
+                )
         for file in self.files:
             if not file.exists():
                 raise DataError(

@@ -38,7 +38,7 @@ class WorkLog:
         """Whether this is the folder that the run was opened in."""
         try:
             return stored_text(self.folder / "run", "") == self.run
-        except (IntegrityError, OSError):
+        except IntegrityError:
             return False
 
     def write(self, shard: int, work: Work, seconds: float) -> None:

@@ -29,10 +29,13 @@ def main() -> None:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     found: dict[str, dict] = {}
     try:
+        print("putting job servers, Spark and Flink together, in build/engines", flush=True)
         modules.fetch()
         try_all(found)
     except modules.Missing as missing:
         found["engines"] = {"missing": str(missing)}
+    except KeyboardInterrupt:
+        found["engines"] = {"stopped": "by Ctrl-C"}
     finally:
         print(json.dumps(found))
     sys.exit(not all(is_well(outcome) for each in found.values() for outcome in each.values()))
@@ -50,6 +53,7 @@ def try_all(found: dict[str, dict]) -> None:
         Trial(Path(folder)) as trial,
         Trial(Path(folder) / "scaling", shards=scaling.SHARDS, layers=scaling.LAYERS) as larger,
     ):
+        print("teaching on this machine alone, for what clusters are compared with", flush=True)
         trial.prepare()
         larger.make_rows()
         for kind in CLUSTERS:

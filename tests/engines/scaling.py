@@ -5,6 +5,7 @@ reach is what the model alone reaches, measured in the same run. Both are measur
 shared is printed beside it.
 """
 
+import functools
 import json
 import multiprocessing
 import statistics
@@ -12,8 +13,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import torch
 from engines.cluster import WORKERS, Cluster
 from engines.trial import Trial, notes_of, rows_by_process
+from transformers import BertForSequenceClassification
 
 SHARDS = 32
 """So many that both workers get about half of the rows."""
@@ -21,8 +24,9 @@ LAYERS = 24
 """Of the teacher: so many that a worker is busy for half a minute, and asking is most of what it does."""
 LEAST = 0.9
 """Of what bare processes gain, what workers must gain."""
-SECONDS = 10.0
-"""How long each bare process asks the model."""
+TURNS = 5
+SECONDS = 3.0
+"""How long each bare process asks the model at a turn."""
 
 
 def two_workers_vs_one(trial: Trial, cluster: Cluster) -> float:
@@ -58,32 +62,30 @@ def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
 
 
 def bare_gain(trial: Trial) -> float:
-    """Return what two bare processes gain over one."""
-    return bare_speed(trial, WORKERS) / bare_speed(trial, 1)
+    """Return what two bare processes gain over one, asking the model by turns."""
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+
+        def speed(processes: int) -> float:
+            return sum(pool.map(ask, [trial.folder / "teacher"] * processes, chunksize=1))
+
+        speed(WORKERS)  # Which has both load the model.
+        return statistics.median(speed(WORKERS) / speed(1) for _ in range(TURNS))
 
 
-def bare_speed(trial: Trial, processes: int) -> float:
-    """Return the batches a second that processes ask the bare model together."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes) as pool:
-        pool.map(ask, [(trial.folder / "teacher", 0.1)] * processes, chunksize=1)
-        return sum(pool.map(ask, [(trial.folder / "teacher", SECONDS)] * processes, chunksize=1))
-
-
-def ask(given: tuple[Path, float]) -> float:
+def ask(folder: Path) -> float:
     """Ask a model for a while, on one thread; return the batches a second."""
-    import torch
-    from transformers import BertForSequenceClassification
-
-    folder, seconds = given
-    torch.set_num_threads(1)
-    model = BertForSequenceClassification.from_pretrained(folder).eval()
+    model = bare(folder)
     ids = torch.randint(5, 1000, (64, 24), generator=torch.Generator().manual_seed(0))
-    taken = []
+    count, begin = 0, time.perf_counter()
     with torch.inference_mode():
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            begin = time.perf_counter()
+        while time.perf_counter() < begin + SECONDS:
             model(input_ids=ids, output_hidden_states=True)
-            taken.append(time.perf_counter() - begin)
-    return 1 / statistics.mean(taken)
+            count += 1
+    return count / (time.perf_counter() - begin)
+
+
+@functools.cache
+def bare(folder: Path) -> BertForSequenceClassification:
+    """Load a model, once a process."""
+    torch.set_num_threads(1)
+    return BertForSequenceClassification.from_pretrained(folder).eval()

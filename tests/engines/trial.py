@@ -15,6 +15,7 @@ import torch
 from conftest import cache_hashes, labelled
 from engines.daemons import scratch
 from transformers import AutoTokenizer, BertForSequenceClassification
+from transformers.utils import logging
 
 DEMO = Path(__file__).parents[2] / "examples" / "quickstart"
 LABELS = ("access", "billing", "cancel", "delivery", "fault", "feedback", "question", "returns")
@@ -56,6 +57,7 @@ class Trial:
 
     def make_rows(self) -> Path:
         """Make a teacher and the rows that others start with; return the configuration."""
+        logging.set_verbosity_error()  # Of weights that the demo's model has no use for here.
         torch.manual_seed(1)
         teacher = BertForSequenceClassification.from_pretrained(
             DEMO / "model",

@@ -14,7 +14,7 @@ with pytest.MonkeyPatch.context() as quiet:
     import apache_beam as beam
 
 from pipelines.engine import Engine, brought_home, errors_sent_home
-from schemas.errors import KINDS, ConfigurationError, IntegrityError
+from schemas.errors import KINDS, ConfigurationError, IntegrityError, ResourceError
 from schemas.work import Work, WorkLog
 
 
@@ -58,6 +58,23 @@ def test_what_would_only_make_a_job_is_refused_where_it_would_run(runner, option
     with pytest.raises(ConfigurationError, match=f"--runner={runner}"):
         _ = Engine.of(1, [f"--runner={runner}", option]).only_makes
     assert Engine.of(1, ["--runner=dataflow", option]).only_makes
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--runner=PortableRunner", "--job_endpoint=localhost:1"], "a job server at localhost:1"),
+        (["--runner=PortableRunner", "--job_endpoint=localhost:99999"], "a job server at localhost:99999"),
+        (["--runner=SparkRunner", "--spark_job_server_jar=/none.jar"], "a job that SparkRunner takes"),
+        (["--runner=FlinkRunner", "--flink_job_server_jar=/none.jar"], "a job that FlinkRunner takes"),
+    ],
+)
+def test_a_job_that_nobody_takes_is_refused(
+    options, said, teacher_folder, masked_language_model_folder, vectors_file, tmp_path
+):
+    path = run_yaml(tmp_path, teacher_folder, masked_language_model_folder, vectors_file)
+    with pytest.raises((ConfigurationError, ResourceError), match=said):
+        run_stage(str(path), "augment", tuple(options))
 
 
 def test_a_repeated_attempt_keeps_the_first_ones_count(tmp_path):
