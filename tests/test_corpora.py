@@ -27,7 +27,8 @@ def test_the_page_does_what_it_says(masked_language_model_folder, tmp_path):
     (configuration,) = [block for kind, block in BLOCKS if kind == "yaml"]
     (commands,) = [block for kind, block in BLOCKS if kind == ""]
     path = configuration.replace("path/or/hub-id", str(masked_language_model_folder))
-    (tmp_path / "wiki.yaml").write_text(path)
+    # With several, each stage starts processes, which takes most of the time.
+    (tmp_path / "wiki.yaml").write_text(path + "workers: {count: 1}\n")
     lines = [text for text, _ in sentences(200)]
     (tmp_path / "wiki.txt").write_text("\n\n".join("\n".join(lines[i : i + 20]) for i in range(0, 200, 20)) + "\n")
     for command in commands.splitlines():

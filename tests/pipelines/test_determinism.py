@@ -100,7 +100,7 @@ def test_a_shuffled_file(taught, processes, tmp_path):
     assert cache_hashes(tmp_path / "shuffled/run/cache") == cache_hashes(taught / "run/cache")
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_more_workers(taught, processes, tmp_path, workers):
     path = again(taught, tmp_path / "workers")
     for stage in ("augment", "teach"):

@@ -213,6 +213,7 @@ def test_a_first_configuration_runs(kind, topics_run, tags_run, tmp_path, masked
     text = text.replace("\nteacher: ", "\nteacher: finetune ").replace("  layers: 4", "  layers: 2")
     (tmp_path / "run.yaml").write_text(text)
     settings = ["augment.copies=1", "train.steps=3", "train.arms=[distilled]", "fine_tuning.epochs=0.2", "shards=1"]
+    settings += ["workers.count=1"]
     good("run", tmp_path / "run.yaml", f"output={tmp_path / 'run'}", "teach.max_length=32", *settings)
     arms = json.loads((tmp_path / "run/report.json").read_text())["arms"]
     assert {arm["metric"] for arm in arms} == {"micro_f1" if kind == "topics" else "entity_f1"}
