@@ -40,7 +40,7 @@ class Ground:
 
     def check(self) -> None:
         """Refuse to work where something is missing or is another; every refusal names the machine."""
-        here = f"worker {socket.gethostname()}"
+        here = this_worker()
         for (name, wanted), (_, found) in zip(self.versions, versions(), strict=True):
             if found != wanted:
                 raise ConfigurationError(
@@ -67,6 +67,20 @@ class Ground:
                 )
         for path, wanted in self.models:
             check_model(path, wanted, here)
+
+    def check_is_on(self) -> None:
+        """Refuse to begin a shard for a run that was called off, or that another has taken the cache from."""
+        if not self.log.is_open():
+            raise ResourceError(
+                f"the run to be on until it ends, by {address(self.log.folder / 'run')}",
+                f"{this_worker()}: it was called off, or another has begun in this cache",
+                "let one run at a time work in a cache, then give the command again",
+            )
+
+
+def this_worker() -> str:
+    """Return how a refusal names the machine."""
+    return f"worker {socket.gethostname()}"
 
 
 def check_model(path: Path, wanted: str, here: str) -> None:

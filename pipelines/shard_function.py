@@ -1,6 +1,5 @@
 """The shard function: the one step of a pipeline that works; what a stage and its workers must offer to it."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from apache_beam.utils.shared import Shared
 
 from pipelines.engine import errors_sent_home, is_dataflow
 from pipelines.ground import Ground
-from schemas.errors import ResourceError
 from schemas.store import resource_errors
-from schemas.work import Work, WorkLog
+from schemas.work import Work
 
 KEYED = tuple[int, Any]
 """Rows by shard. What flows together must be coded alike: Spark takes one part's coder for all."""
@@ -80,23 +78,13 @@ class ShardFunction(beam.DoFn):
         with errors_sent_home():
             # Kept, so that it is loaded once a process.
             self.loaded: Loaded = self.shared.acquire(self.load)
-        log = self.stage.ground.log
-        with errors_sent_home(), resource_errors(str(log.folder.parent)), self.loaded.lock:
-            check_is_on(log)
-            start = time.perf_counter()
-            shard, work = self.loaded.worker.run(element)
-            log.write(shard, work, time.perf_counter() - start)
+            log = self.stage.ground.log
+            with resource_errors(str(log.folder.parent)), self.loaded.lock:
+                self.stage.ground.check_is_on()
+                start = time.perf_counter()
+                shard, work = self.loaded.worker.run(element)
+                log.write(shard, work, time.perf_counter() - start)
         yield shard
-
-
-def check_is_on(log: WorkLog) -> None:
-    """Refuse to begin a shard for a run that was called off, or that another has taken the cache from."""
-    if not log.is_open():
-        raise ResourceError(
-            f"the run to be on until it ends, by {log.folder / 'run'}",
-            f"worker {socket.gethostname()}: it was called off, or another has begun in this cache",
-            "let one run at a time work in a cache, then give the command again",
-        )
 
 
 def write_shards(pipeline: beam.Pipeline, found: PCollection, shards: int, stage: Stage) -> None:

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from engines.cluster import WORKERS, Cluster
+from engines.cluster import WORKERS, Cluster, workers_from
 from engines.trial import Trial, notes_of, rows_by_process
 from transformers import BertForSequenceClassification
 
@@ -43,8 +43,7 @@ def two_workers_vs_one(trial: Trial, cluster: Cluster) -> float:
 def teaching_speed(trial: Trial, cluster: Cluster, workers: int) -> float:
     """Return the rows a second that so many workers teach together while they work: they load models once a job."""
     path = trial.configure(f"{cluster.name}-{workers}-workers", with_rows=True)
-    options = [each for each in cluster.options if not each.startswith("--parallelism")]
-    done = trial.distill("teach", path, [*options, f"--parallelism={workers}"])
+    done = trial.distill("teach", path, [*cluster.options, *workers_from(cluster.pool_port, workers)])
     assert done.returncode == 0, done.stderr
     taught = rows_by_process(path)
     print(f"{cluster.name}: rows taught by process: {taught}", flush=True)
