@@ -64,8 +64,7 @@ class Reading:
             "safetensors_torch": self.slices_torch(),
         }
         readers = [reader for reader, _ in self.readers]
-        # Copies are quick, so what else the machine does shows in a round of them.
-        found = {"read_vs_memcpy": reading_by_memcpy("read_vs_memcpy", readers, self.picks, 3 * self.rounds)}
+        found = {"read_vs_memcpy": reading_by_memcpy("read_vs_memcpy", readers, self.picks, self.rounds)}
         return found | {f"read_vs_{name}": self.against(f"read_vs_{name}", read) for name, read in others.items()}
 
     def against(self, name: str, baseline: Callable[[], int]) -> float:

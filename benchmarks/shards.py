@@ -104,7 +104,7 @@ def write_vs_forward(bench: Base) -> float:
 
 def main() -> None:
     arguments = read_arguments(__doc__, "about two minutes on two cores")
-    rows, rounds = (128, 5) if arguments.quick else (1024, 7)
+    rows, rounds = (128, 5) if arguments.quick else (1024, 21)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         payload = Payload(folder / "payload", lengths_of(rows), Codec.F16).write()

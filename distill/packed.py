@@ -47,20 +47,19 @@ class PackedColumn:
 
     def pack(self, rows: np.ndarray, shards: list[int], positions: list[int]) -> np.ndarray:
         """Return [positions, numbers] of some rows, whose shards are given, as a view of the buffer."""
-        sizes = self.sizes[rows]
-        ends = np.cumsum(sizes).tolist()
-        total = ends[-1]
+        sizes = self.sizes[rows].tolist()
+        total = sum(sizes)
         if self.buffer.size < len(positions) * total:
             self.buffer = np.empty(len(positions) * total, self.dtype)
         packed = self.buffer[: len(positions) * total].reshape(len(positions), total)
-        # Neighbouring layers of a row lie end to end, so a run of them is one copy.
-        targets = [(packed[at : at + count], first, count) for at, first, count in runs(positions)]
-        places = zip(shards, self.addresses[rows].tolist(), sizes.tolist(), ends, strict=True)
-        for shard, address, size, end in places:
-            numbers = self.mapped[shard]
-            for target, first, count in targets:
-                start = address + first * size
-                target[:, end - size : end] = numbers[start : start + count * size].reshape(count, size)
+        places = list(zip(map(self.mapped.__getitem__, shards), self.addresses[rows].tolist(), sizes, strict=True))
+        # Neighbouring layers of a row lie end to end, so a run of them is one view and all its copies are one call.
+        for at, first, count in runs(positions):
+            views = [
+                numbers[address + first * size : address + (first + count) * size].reshape(count, size)
+                for numbers, address, size in places
+            ]
+            np.concatenate(views, axis=1, out=packed[at : at + count])
         return packed
 
     def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
