@@ -15,13 +15,14 @@ from augment.proposers import Proposers
 from augment.shard import Proposing, ShardAugmenter
 from augment.strategy import Setting, Strategy, check_strategies, load_strategy, paths_of, strategy_files
 from augment.vectors import prepare
-from pipelines.engine import Engine, errors_sent_home, new_run
+from pipelines.engine import Engine, new_run
 from pipelines.examples import files as files_of
 from pipelines.ground import Ground
 from pipelines.progress import Progress
 from pipelines.proposers import find_masked_language_model, find_vectors, fingerprints
 from pipelines.read import Scan, training_examples
 from pipelines.shard_function import KEYED, write_shards
+from pipelines.worker_error import errors_sent_home
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.checkpoint import Checkpoint

@@ -1,43 +1,25 @@
 """The engine: runs a Beam pipeline of shard functions, shows how far it is, and brings errors home whole."""
 
-import json
 import os
-import re
-import socket
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TextIO
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    GoogleCloudOptions,
-    PipelineOptions,
-    PortableOptions,
-    StandardOptions,
-    TestOptions,
-)
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions, TestOptions
 
 from pipelines.ending import NotRun, called_off
-from pipelines.ground import version_of
+from pipelines.engine_log import quiet
 from pipelines.progress import Progress
-from schemas.errors import KINDS, ConfigurationError, DistillError, ResourceError
+from pipelines.runner import check_job_server, is_dataflow, submitted
+from pipelines.worker_error import brought_home
+from schemas.errors import ConfigurationError, DistillError
 from schemas.mirror import mirror_of
 from schemas.work import WorkLog
-
-ANSWER = 10.0
-"""Seconds that a job server may take to answer."""
-MARK = "offline-distill-error"
-UNKNOWN = re.compile(
-    r"No module named '(?:schemas|augment|distill|pipelines"
-    r"|apache_beam|torch|transformers|tokenizers|numpy|pyarrow)\b[^']*'"
-    r"|Can't get attribute '[^']*' on [^\n]*"
-)
-"""What Python says of a job that was made with other packages."""
 
 
 @dataclass(frozen=True)
@@ -120,74 +102,9 @@ class Engine:
         return list(log.entries())
 
 
-def check_job_server(options: PipelineOptions) -> None:
-    """Refuse a job server that nobody answers for; Beam would ask for minutes."""
-    endpoint = options.view_as(PortableOptions).job_endpoint or ""
-    if not re.fullmatch(r"[^/]+:\d+", endpoint):
-        return
-    host, _, port = endpoint.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise ResourceError(
-            f"a job server at {endpoint}", str(error), "start one there, or correct `--job_endpoint` after `--`"
-        ) from None
-
-
-@contextmanager
-def submitted(options: PipelineOptions) -> Iterator[None]:
-    """Say of a job that a runner elsewhere does not even take why; a runner of this process does all of it here."""
-    runner = options.view_as(StandardOptions).runner or ""
-    try:
-        yield
-    except Exception as error:
-        if re.search("fnapi|direct", runner.lower()) or isinstance(brought_home(error), DistillError):
-            raise
-        raise ConfigurationError(
-            f"a job that {runner} takes",
-            f"{type(error).__name__}: {str(error)[:500]}",
-            "correct what stands after `--`, or start what it names; `work/engine.log` of the cache may say more",
-        ) from error
-
-
-def is_dataflow(options: PipelineOptions) -> bool:
-    """Whether the runner is Dataflow's, by any of the names that Beam knows it by."""
-    return "dataflow" in (options.view_as(StandardOptions).runner or "").lower()
-
-
 def new_run() -> str:
     """Return a name for one run of the engine, by which its work is told from earlier work."""
     return uuid.uuid4().hex
-
-
-@contextmanager
-def errors_sent_home() -> Iterator[None]:
-    """Wrap our errors so that any runner carries them to the submitter, whatever it does to exceptions."""
-    try:
-        yield
-    except DistillError as error:
-        parts = {"code": error.code, "expected": error.expected, "found": error.found, "remedy": error.remedy}
-        raise RuntimeError(f"{MARK}{json.dumps(parts)}") from error
-
-
-def brought_home(error: Exception) -> Exception:
-    """Return our error out of whatever a runner made of it, or the runner's own."""
-    for found in re.finditer(re.escape(MARK), text := str(error)):
-        try:
-            parts, _ = json.JSONDecoder().raw_decode(text, found.end())
-        except ValueError:
-            continue
-        code = parts.pop("code")
-        return next(kind for kind in KINDS if kind.code == code)(**parts)
-    if missing := UNKNOWN.search(text):
-        return ConfigurationError(
-            f"offline-distill {version_of('offline-distill')} on every worker, as where the job was submitted",
-            missing.group(0),
-            "install the same package there, in the environment that the workers run in",
-        )
-    if "MemoryError" in text or "Cannot allocate memory" in text:
-        return ResourceError("enough memory", text.splitlines()[-1], "lower `batch_tokens` or `workers.count`")
-    return error
 
 
 @contextmanager
@@ -212,36 +129,3 @@ def watched(log: WorkLog, progress: Progress, terminal: TextIO) -> Iterator[None
     finally:
         done.set()
         thread.join()
-
-
-@contextmanager
-def quiet(path: Path, debug: bool) -> Iterator[TextIO]:
-    """Send what runners and their processes print to a log, and yield a stream to the real terminal."""
-    if debug:
-        yield sys.stderr
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
-    heard, said = os.pipe()
-    thread = threading.Thread(target=keep, args=(heard, path), daemon=True)
-    thread.start()
-    with os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") as terminal:
-        os.dup2(said, 2)
-        os.close(said)
-        try:
-            yield terminal
-        finally:
-            os.dup2(terminal.fileno(), 2)
-            # A worker that lives on holds the pipe open, and is not waited for.
-            thread.join(timeout=1)
-
-
-def keep(heard: int, path: Path) -> None:
-    """Append what comes out of a pipe to a file.
-
-    On a full disk it is dropped: a worker whose complaint cannot be printed would never answer, and its run never end.
-    """
-    with os.fdopen(heard, "rb", buffering=0) as said, path.open("ab", buffering=0) as log:
-        while text := said.read(1 << 16):
-            with suppress(OSError):
-                log.write(text)

@@ -10,8 +10,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 
-from pipelines.engine import errors_sent_home, is_dataflow
 from pipelines.ground import Ground
+from pipelines.runner import is_dataflow
+from pipelines.worker_error import errors_sent_home
 from schemas.store import resource_errors
 from schemas.work import Work
 

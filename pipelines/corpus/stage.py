@@ -15,10 +15,11 @@ from pipelines.corpus.rows import Located, RowMaker
 from pipelines.corpus.scan import CorpusScan
 from pipelines.corpus.store import Store, build_store
 from pipelines.corpus.units import Cutter
-from pipelines.engine import Engine, errors_sent_home, new_run
+from pipelines.engine import Engine, new_run
 from pipelines.ground import Ground
 from pipelines.progress import Progress
 from pipelines.shard_function import KEYED, write_shards
+from pipelines.worker_error import errors_sent_home
 from schemas import rows
 from schemas.cache import Cache, shard_of
 from schemas.configuration import Configuration

@@ -1,7 +1,6 @@
-"""What engines bring home, and what they hold apart."""
+"""What engines are asked for, and what they hold apart."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -9,36 +8,9 @@ from conftest import run_yaml
 from stages import run_stage
 from verbs import distill, good
 
-with pytest.MonkeyPatch.context() as quiet:
-    quiet.setattr(logging, "warning", lambda *_: None)
-    import apache_beam as beam
-
-from pipelines.engine import Engine, brought_home, errors_sent_home
-from schemas.errors import KINDS, ConfigurationError, IntegrityError, ResourceError
+from pipelines.engine import Engine
+from schemas.errors import ConfigurationError, IntegrityError
 from schemas.work import Work, WorkLog
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_error_comes_home_as_it_was(kind):
-    sent = kind('a {brace} and a "quote"', "line one\nline two", "do this")
-
-    class Raise(beam.DoFn):
-        def process(self, element):
-            with errors_sent_home():
-                raise sent
-
-    pipeline = beam.Pipeline(runner="FnApiRunner")
-    _ = pipeline | beam.Create([1]) | beam.ParDo(Raise())
-    with pytest.raises(Exception, match="offline-distill-error") as caught:
-        pipeline.run()
-    found = brought_home(caught.value)
-    assert type(found) is kind
-    assert str(found) == str(sent)
-
-
-def test_an_error_of_another_kind_stays_itself():
-    error = RuntimeError("something else")
-    assert brought_home(error) is error
 
 
 def test_the_users_options_win():
@@ -58,23 +30,6 @@ def test_what_would_only_make_a_job_is_refused_where_it_would_run(runner, option
     with pytest.raises(ConfigurationError, match=f"--runner={runner}"):
         _ = Engine.of(1, [f"--runner={runner}", option]).only_makes
     assert Engine.of(1, ["--runner=dataflow", option]).only_makes
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--runner=PortableRunner", "--job_endpoint=localhost:1"], "a job server at localhost:1"),
-        (["--runner=PortableRunner", "--job_endpoint=localhost:99999"], "a job server at localhost:99999"),
-        (["--runner=SparkRunner", "--spark_job_server_jar=/none.jar"], "a job that SparkRunner takes"),
-        (["--runner=FlinkRunner", "--flink_job_server_jar=/none.jar"], "a job that FlinkRunner takes"),
-    ],
-)
-def test_a_job_that_nobody_takes_is_refused(
-    options, said, teacher_folder, masked_language_model_folder, vectors_file, tmp_path
-):
-    path = run_yaml(tmp_path, teacher_folder, masked_language_model_folder, vectors_file)
-    with pytest.raises((ConfigurationError, ResourceError), match=said):
-        run_stage(str(path), "augment", tuple(options))
 
 
 def test_a_repeated_attempt_keeps_the_first_ones_count(tmp_path):

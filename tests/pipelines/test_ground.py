@@ -9,8 +9,8 @@ from conftest import configuration, save
 from transformers import BertForSequenceClassification
 
 from pipelines.ending import call_off, called_off
-from pipelines.engine import brought_home
 from pipelines.ground import Ground
+from pipelines.worker_error import brought_home
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ConfigurationError, DataError, ModelError, ResourceError
 from schemas.work import WorkLog
