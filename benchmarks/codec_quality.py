@@ -6,7 +6,8 @@ A teacher is fine-tuned once. Its answers are kept in every codec, and a two-lay
 TinyBERT's recipe, once for every seed: the seed decides the order of rows and all else that is drawn, so students of
 one seed differ by the codec alone. Files are TSV with a text and a label. The last line is one JSON object: for each
 codec bytes a row, the codec's error, the metric's mean and standard deviation over seeds, the mean paired difference
-from f32 with its standard error, and the mean share of rows of which the student says another thing than f32's.
+from f32 with its standard error, the mean share of rows of which the student says another thing than f32's, and how far
+its logits move from f32's and from those of the next seed, by the size of the latter.
 """
 
 import argparse
@@ -15,10 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from schemas.cache import Cache
 from schemas.codec import Codec
@@ -56,10 +60,34 @@ def base(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
+def logits_of(student: Path, texts: Sequence[str]) -> np.ndarray:
+    """Return a student's logits of texts."""
+    model = AutoModelForSequenceClassification.from_pretrained(student).eval()
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(texts), 32):
+            batch = tokenizer(list(texts[start : start + 32]), padding=True, truncation=True, return_tensors="pt")
+            found.append(model(**batch).logits.numpy())
+    return np.concatenate(found)
+
+
+def moved(found: np.ndarray, exact: np.ndarray) -> float:
+    """Return the root mean square of a difference by that of what it differs from."""
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+
+def texts_of(path: str, column: str) -> list[str]:
+    """Return the texts of a TSV file."""
+    head, *rows = [line.split("\t") for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return [row[head.index(column)] for row in rows]
+
+
 def measured(settings: dict[str, Any], folder: Path, codec: Codec, seeds: int) -> dict[str, Any]:
     """Keep the teacher's answers in a codec and train a student for every seed."""
     cache = folder / codec.value
-    values, said = [], []
+    values, logits = [], []
+    texts = texts_of(settings["data"]["dev"], settings["task"]["texts"][0])
     for seed in range(seeds):
         output = folder / f"{codec.value}-{seed}"
         run = {**settings, "output": str(output), "cache": str(cache), "seed": seed}
@@ -69,21 +97,23 @@ def measured(settings: dict[str, Any], folder: Path, codec: Codec, seeds: int) -
             distill(verb, run, folder / "run.yaml")
         arms = json.loads((output / "report.json").read_text())["arms"]
         values.append(next(arm["value"] for arm in arms if arm["name"] == "distilled"))
-        said.append(np.load(output / "students/distilled/predictions.npy"))
+        logits.append(logits_of(output / "students/distilled", texts))
         print(f"{codec.value}, seed {seed}: {values[-1]:.4f}", flush=True)
     manifests = [group.manifest() for group in Cache(cache).groups() if group.name.startswith("teacher.")]
     errors = {manifest.group: error.relative for manifest in manifests for error in manifest.errors.values()}
     size = sum(manifest.bytes for manifest in manifests) / manifests[0].rows
-    return {"values": values, "said": said, "bytes_per_row": size, "errors": errors}
+    return {"values": values, "logits": logits, "bytes_per_row": size, "errors": errors}
 
 
 def summary(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return means over seeds, and differences from the exact codec in pairs."""
-    exact, exactly = (found[REFERENCE.value][key] for key in ("values", "said"))
+    exact, exactly = (found[REFERENCE.value][key] for key in ("values", "logits"))
+    seeds = [moved(each, other) for each, other in zip(exactly, exactly[1:] + exactly[:1], strict=True)]
     result = {}
     for codec, facts in found.items():
         differences = [value - other for value, other in zip(facts["values"], exact, strict=True)]
-        others = [np.mean(each != other) for each, other in zip(facts["said"], exactly, strict=True)]
+        pairs = list(zip(facts["logits"], exactly, strict=True))
+        others = [np.mean(each.argmax(1) != other.argmax(1)) for each, other in pairs]
         result[codec] = {
             "bytes_per_row": round(facts["bytes_per_row"]),
             "errors": {group: float(f"{error:.3g}") for group, error in facts["errors"].items()},
@@ -91,6 +121,8 @@ def summary(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             "deviation": round(statistics.stdev(facts["values"]), 4),
             "difference": round(statistics.mean(differences), 4),
             "other_verdicts": round(statistics.mean(others), 5),
+            "logits_moved": float(f"{statistics.mean(moved(*pair) for pair in pairs):.3g}"),
+            "logits_moved_by_seed": float(f"{statistics.mean(seeds):.3g}"),
             "standard_error": round(statistics.stdev(differences) / len(differences) ** 0.5, 4),
         }
     return result
