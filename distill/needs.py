@@ -79,10 +79,14 @@ def teacher_groups(cache: Cache, teacher: str) -> list[tuple[Manifest, Answers]]
     return found
 
 
+UNSAID = {"longer": "cut"}
+"""What a group was written with whose settings do not say."""
+
+
 def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: dict[str, Any]) -> list[str]:
     """Return what a group was written with that is not what is wanted now; logits are always f32."""
-    wanted = {**identity, "codec": codec_of(answers.family, codec).value}
-    found = manifest.settings
+    wanted = {**UNSAID, **identity, "codec": codec_of(answers.family, codec).value}
+    found = {**UNSAID, **manifest.settings}
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 
 

@@ -218,19 +218,21 @@ def write_block(
 ) -> Counter[Status]:
     """Write the answers for a block of rows, asked or known; return how many rows have which status.
 
-    A row whose numbers are not finite or do not fit the codec keeps its slot, empty, with a status.
+    What is known stays, also of a row that was asked for another group's sake: it may have got other last bits since,
+    and what its codec cost is counted. A row whose numbers are not finite or do not fit the codec keeps its slot,
+    empty, with a status.
     """
     lengths = rows.encoded.lengths.at(answers.family.at)[block]
     parts: list[Kept] = []
     status: list[Status] = []
     start = 0
     for row, length, size in zip(block.tolist(), lengths.tolist(), answers.size(lengths).tolist(), strict=True):
-        if not asked[row]:
+        here = slice(start, start + size)
+        start += size if asked[row] else 0
+        if not asked[row] or int(rows.ids[row]) in known.places:
             kept, state = known.get(int(rows.ids[row]))
         else:
-            layers = [spoken[signal][start : start + size] for signal in answers.asked]
-            start += size
-            kept, error, state = keep(answers, layers, length)
+            kept, error, state = keep(answers, [spoken[signal][here] for signal in answers.asked], length)
             writer.note_error(answers.family.value, error)
         if state is Status.KEPT:
             writer.note_range(answers.family.value, answers.measured(answers.widen(kept, length)))

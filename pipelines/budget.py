@@ -47,7 +47,7 @@ def smaller(groups: Sequence[Answers]) -> Iterator[tuple[str, list[Answers]]]:
         coded = [recoded(answers, codec) for answers in groups]
         if codec:
             yield settings[0], coded
-        computed = list(map(without_embedding, coded))
+        computed = [each for answers in coded for each in without_embedding(answers)]
         if computed != coded:
             yield " ".join([*settings, "teach.embedding=compute"]), computed
 
@@ -57,8 +57,11 @@ def recoded(answers: Answers, codec: Codec | None) -> Answers:
     return answers if codec is None or answers.family.exact else replace(answers, codec=codec, affine=None)
 
 
-def without_embedding(answers: Answers) -> Answers:
-    """Return a group without the embedding output."""
-    if answers.family is not Family.HIDDEN:
-        return answers
-    return replace(answers, layers=tuple(layer for layer in answers.layers if layer))
+def without_embedding(answers: Answers) -> Iterator[Answers]:
+    """Yield a group without the embedding output, and the group of embeddings that it is then computed from."""
+    if answers.family is not Family.HIDDEN or 0 not in answers.layers:
+        yield answers
+        return
+    if others := tuple(layer for layer in answers.layers if layer):
+        yield replace(answers, layers=others)
+    yield Answers(answers.teacher, Family.EMBEDDING, (0,), answers.width, Codec.F32)

@@ -1,14 +1,14 @@
 """Volumes: how many rows a teacher is asked for, how long they are, and so what its answers take on disk."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from distill.teach import TOKEN_ROWS, blocks
-from distill.tokens import Tokenizer
+from distill.tokens import Encoded, Tokenizer
 from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
@@ -16,14 +16,11 @@ from schemas.configuration import Teaching
 from schemas.example import Example
 from schemas.lengths import Lengths
 from schemas.manifest import Manifest
-from schemas.task import Kind
+from schemas.task import Kind, Unit, unit_of
 
 LOOKED_AT = 1024
 """Rows of which the tokens are counted where they are in no cache."""
 SHARDS_LOOKED_INTO = 8
-BYTES_AROUND_TOKENS = 16
-"""Id and two offsets of a row of token ids."""
-BYTES_PER_TOKEN = 5
 BYTES_OF_THE_END = 8
 
 
@@ -31,8 +28,9 @@ BYTES_OF_THE_END = 8
 class Volume:
     """So many rows in so many shards, asked for in batches of so many tokens.
 
-    `vocabulary` is that of the teacher's tokenizer; `looked_at` are lengths of rows in the order of a shard: of every
-    shard, or of a sample that stands for all. So many of those are `left_out`: too long to be asked for.
+    `looked_at` are lengths of rows in the order of a shard: of every shard, or of a sample that stands for all. So many
+    of those are `left_out`: too long to be asked for. `vocabulary` is that of the teacher's tokenizer, `token_bytes`
+    are those of the shards of token ids.
     """
 
     rows: int
@@ -41,6 +39,7 @@ class Volume:
     looked_at: Sequence[Lengths]
     vocabulary: int = 0
     left_out: int = 0
+    token_bytes: float = 0
 
     @cached_property
     def lengths(self) -> Lengths:
@@ -75,21 +74,10 @@ class Volume:
         full = (cut - len(self.looked_at) / 2) * self.share
         return max(self.shards, full + self.shards / 2)
 
-    @property
-    def token_bytes(self) -> float:
-        """Bytes of the shards of token ids."""
-        batches = max(self.shards, self.rows / TOKEN_ROWS + self.shards / 2)
-        ids = self.rows * BYTES_AROUND_TOKENS + self.tokens * BYTES_PER_TOKEN
-        return ids + around(tokens.schema(Kind.CLASSIFICATION), batches, self.shards)
-
     def bytes(self, answers: Answers) -> float:
         """Bytes of a group's shards."""
         numbers = self.share * answers.bytes(self.asked.at(answers.family.at), self.left_out)
         return numbers + answers.weight_bytes(self.vocabulary) + around(answers.schema, self.batches, self.shards)
-
-    def of_rows(self, rows: int) -> "Volume":
-        """Return the volume of another number of such rows."""
-        return replace(self, rows=rows)
 
 
 def around(schema: pa.Schema, batches: float, shards: int) -> float:
@@ -98,22 +86,34 @@ def around(schema: pa.Schema, batches: float, shards: int) -> float:
     return batches * pa.ipc.get_record_batch_size(empty) + shards * (schema.serialize().size + BYTES_OF_THE_END)
 
 
-def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: Teaching) -> Volume:
+def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: Teaching, kind: Kind) -> Volume:
     """Return the volume of the rows of a cache: all are looked at where they are tokenised, else a sample is."""
     group = cache.group(tokens.name(tokenizer.fingerprint, tokenizer.max_length))
     if not (group.is_published() and (found := group.manifest()).ids == manifest.ids):
-        return sampled(manifest.rows, len(manifest.shards), rows_of(cache, manifest), tokenizer, teaching)
+        return sampled(manifest.rows, len(manifest.shards), rows_of(cache, manifest), tokenizer, teaching, kind)
     looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
     left_out = found.accounting["cut"] if teaching.leaves_out else 0
     pieces = len(tokenizer.backend)
-    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces, left_out)
+    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces, left_out, found.bytes)
 
 
-def sampled(number: int, shards: int, sample: Iterable[Example], tokenizer: Tokenizer, teaching: Teaching) -> Volume:
+def sampled(
+    number: int, shards: int, sample: Iterable[Example], tokenizer: Tokenizer, teaching: Teaching, kind: Kind
+) -> Volume:
     """Return the volume of so many rows in so many shards, of which there is a sample."""
-    encoded = tokenizer.encode_rows(sorted(sample, key=lambda example: example.order))
+    encoded = tokenizer.encode_rows(sorted(sample, key=lambda example: example.order), words=unit_of(kind) is Unit.WORD)
     left_out = encoded.cut if teaching.leaves_out else 0
-    return Volume(number, shards, teaching.batch_tokens, [encoded.lengths], len(tokenizer.backend), left_out)
+    size = token_bytes(encoded, number, shards, kind)
+    return Volume(number, shards, teaching.batch_tokens, [encoded.lengths], len(tokenizer.backend), left_out, size)
+
+
+def token_bytes(sample: Encoded, number: int, shards: int, kind: Kind) -> float:
+    """Return the bytes of the shards of token ids of so many rows, of which there is a sample."""
+    schema = tokens.schema(kind, masked=bool(sample.lengths.masked.any()))
+    rows = len(sample.input_ids)
+    batch = tokens.to_batch(schema, range(rows), sample.columns(slice(rows)))
+    batches = max(shards, number / TOKEN_ROWS + shards / 2)
+    return number / max(1, rows) * batch.nbytes + around(schema, batches, shards)
 
 
 def rows_of(cache: Cache, manifest: Manifest) -> list[Example]:

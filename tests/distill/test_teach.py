@@ -291,6 +291,29 @@ def test_grown_shards_keep_what_their_codec_cost(cache, checkpoint):
     assert before.relative == pytest.approx(after.relative, rel=0.2)
 
 
+def test_rows_that_are_asked_again_for_another_layer_keep_what_they_had(cache, checkpoint, tmp_path):
+    """An answer of theirs that is known is neither written anew nor counted twice."""
+    name = "teacher.hidden.0-2-4.f16"
+    teach(cache, checkpoint, codec=Codec.F16)
+    first = {id: row for row in rows_in(cache.group(name)) for id in [row.pop("id")]}
+    fresh = Cache(tmp_path / "fresh")
+    for each, signals in ((cache, SIGNALS | {hidden(3)}), (fresh, SIGNALS)):
+        write_rows(each, originals(50), SHARDS)
+        _, asked, _ = teach(each, checkpoint, signals, Codec.F16)
+        assert asked == 50
+    grown = {id: row for row in rows_in(cache.group(name)) for id in [row.pop("id")]}
+    assert len(grown) == 50
+    assert {id: grown[id] for id in first} == first
+    (found,), (expected,) = (each.group(name).manifest().errors.values() for each in (cache, fresh))
+    assert found.squares == pytest.approx(expected.squares, rel=0.01)
+    assert found.energy == pytest.approx(expected.energy, rel=1e-4)
+
+
+def rows_in(group) -> list[dict]:
+    """All rows of a group."""
+    return [row for side in group.manifest().shards for row in group.read_shard(side).to_pylist()]
+
+
 def test_rows_that_are_too_long_can_be_left_without_an_answer(cache, checkpoint):
     teacher = shard_teacher(cache, checkpoint)
     tokenizer = Tokenizer.load(checkpoint, 7)
@@ -310,6 +333,9 @@ def test_rows_that_are_too_long_can_be_left_without_an_answer(cache, checkpoint)
     loaded = TrainingRows.of(cache, tokens_group.name, tokenizer.padding, TASK)
     cached = CachedTeacher(open_readers(cache, TEACHER, SIGNALS, loaded, Codec.F32, identity))
     assert cached.kept(SIGNALS, 40).sum() == 40 - cut
+    shortened = {key: value for key, value in identity.items() if key != "longer"}
+    with pytest.raises(IntegrityError, match="longer leave, not cut"):
+        open_readers(cache, TEACHER, SIGNALS, loaded, Codec.F32, shortened)
 
 
 def test_the_statistics_say_what_was_kept(cache, checkpoint):

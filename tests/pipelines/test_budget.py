@@ -20,7 +20,7 @@ GROUPS = [
 
 def volume(rows: int) -> Volume:
     """Rows of 40 tokens in one shard."""
-    return Volume(rows, 1, 4096, [LENGTHS])
+    return Volume(rows, 1, 4096, [LENGTHS], vocabulary=30_522)
 
 
 def test_the_bytes_of_tinyberts_targets_are_those_of_the_arithmetic():
@@ -38,6 +38,11 @@ def test_over_it_what_would_fit_is_named():
         check_budget(Teaching(budget="300MB"), GROUPS, volume(1000))  # type: ignore[arg-type]
     assert "teach.codec=int8 (" in refused.value.remedy
     assert "teach.codec=f16 teach.embedding=compute" not in refused.value.remedy
+    # What is not kept of 1,000 rows is less than the embeddings that it is then computed from.
+    assert "set teach.embedding=compute" not in refused.value.remedy
+    with pytest.raises(ResourceError) as refused:
+        check_budget(Teaching(budget="4.2GB"), GROUPS, volume(10_000))  # type: ignore[arg-type]
+    assert "set teach.embedding=compute (4.09 GB)" in refused.value.remedy
     with pytest.raises(ResourceError) as refused:
         check_budget(Teaching(budget="1MB"), GROUPS, volume(1000))  # type: ignore[arg-type]
     assert refused.value.remedy.startswith("set train.teacher=live")

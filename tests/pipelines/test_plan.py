@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from conftest import BAD, FILLER, GOOD, OTHER, run_yaml, write_tsv
+from conftest import BAD, FILLER, GOOD, OTHER, TAGS, run_yaml, tagged, write_conll, write_tsv
 from verbs import good
 
 from pipelines.calibration import Calibration
@@ -55,6 +55,31 @@ def test_bytes_are_foretold_from_a_sample_and_known_once_rows_are_tokenised(path
     assert sampled == pytest.approx(found, rel=0.1)
     assert of_rows == pytest.approx(found, rel=0.1)
     assert known == pytest.approx(found, rel=0.02)
+
+
+def test_bytes_of_token_ids_are_foretold_where_words_are_judged(
+    tmp_path, token_teacher_folder, masked_language_model_folder, vectors_file
+):
+    path = run_yaml(
+        tmp_path,
+        token_teacher_folder,
+        masked_language_model_folder,
+        vectors_file,
+        task={"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS},
+        data={split: str(tmp_path / f"{split}.conll") for split in ("train", "dev", "test")},
+        augment={"copies": 0},
+    )
+    every = tagged(460)
+    write_conll(tmp_path / "train.conll", every[60:])
+    for split in ("dev", "test"):
+        write_conll(tmp_path / f"{split}.conll", every[:60])
+    sampled = foretold(path, ())
+    good("augment", path)
+    of_rows = foretold(path, ())
+    good("teach", path)
+    found = written(path)["tokens"]
+    assert [sampled["tokens"], of_rows["tokens"]] == pytest.approx([found, found], rel=0.1)
+    assert foretold(path, ())["tokens"] == pytest.approx(found, rel=0.02)
 
 
 LEFT_OUT = ("teach.longer=leave", "teach.max_length=12", "teach.max_failed=1", "teach.attention=scores")

@@ -17,9 +17,12 @@ from verbs import DISTILL, distill, good
 
 from distill.tokens import Tokenizer
 from distill.training_rows import TrainingRows
+from pipelines.planner import Planner
+from pipelines.run import Run
 from schemas import rows, tokens
 from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
+from schemas.load_configuration import load_configuration
 from schemas.task import Kind, Task
 
 
@@ -78,6 +81,17 @@ def test_answers_may_be_kept(text, teacher_folder, tmp_path):
     hidden, attention = "teacher.hidden.0-2-4.f32", "teacher.attention_input.2-4.f32"
     assert {name for name in groups if name.startswith("teacher")} == {hidden, attention}
     assert "good: teacher.hidden" in good("verify", tmp_path / "cached/run.yaml")
+
+
+def test_the_bytes_of_masked_token_ids_are_foretold(text, teacher_folder, tmp_path):
+    path = corpus_yaml(tmp_path, teacher_folder, str(text), corpus={"mask": 0.15})
+    good("augment", path)
+    of_rows = Planner(Run(load_configuration(path))).volume.token_bytes
+    good("teach", path)
+    (tokens_group,) = [each for each in Cache(tmp_path / "run/cache").groups() if each.name.startswith("tokens")]
+    assert of_rows == pytest.approx(tokens_group.manifest().bytes, rel=0.1)
+    known = Planner(Run(load_configuration(path))).volume.token_bytes
+    assert known == pytest.approx(tokens_group.manifest().bytes, rel=0.02)
 
 
 def test_teacher_and_student_read_the_same_masked_ids(text, teacher_folder, tmp_path):
