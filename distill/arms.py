@@ -273,9 +273,7 @@ class Arms:
         if self.filters(name):
             parts["keep_copies"] = configuration.train.keep_copies.model_dump(mode="json")
         if recipe.columns:
-            others = {name: self.teachers.identities[name] for name in configuration.other_teachers}
-            parts |= {"teachers": others} if others else {}
-            parts |= {"codec": configuration.teach.codec.value, "asked": configuration.train.teacher}
+            parts["sources"] = self.teachers.sources(recipe.columns, self.cache)
         return digest(parts)
 
     def test_digest(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from transformers import AutoConfig, PreTrainedConfig
 
 from distill.attention import gives_scores, no_scores
-from distill.encoder import are_of_pieces
+from distill.encoder import are_of_pieces, has_no
 from distill.recipe import Recipe, load_recipe
 from distill.shape import ModelShape
 from distill.skeleton import skeleton
@@ -13,15 +13,15 @@ from distill.student import reads_other_ids, student_configuration, vocabulary_o
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration
 from schemas.errors import ConfigurationError, ModelError
-from schemas.signal import TEACHER, Signal
+from schemas.signal import TEACHER, Family, Signal
 from schemas.task import Kind
 
 
 def recipe_of(configuration: Configuration, teacher: Checkpoint, shape: ModelShape) -> Recipe:
     """Return the configured recipe for a teacher, which has this shape in the end, and the configured student.
 
-    Raises `ModelError` for attention scores that a model does not give, and for signals of tokens where the student
-    has a tokenizer of its own.
+    Raises `ModelError` for attention scores and pooled output that a model does not give, and for signals of tokens
+    where the student has a tokenizer of its own.
     """
     settings, kind = configuration.train, configuration.task.kind
     student = student_configuration(configuration.student, teacher, configuration.task)
@@ -64,10 +64,13 @@ def of_tokens(signals: Collection[Signal]) -> list[str]:
 
 
 def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Collection[Signal]) -> None:
-    """Refuse attention scores of a model that gives none; its weights are not needed to tell."""
+    """Refuse attention scores and pooled output of a model that gives none; its weights are not needed to tell."""
     pairs = {signal for signal in signals if signal.at == "tokens"}
-    if not pairs:
+    pools = any(signal.family is Family.POOLED for signal in signals)
+    if not pairs and not pools:
         return
     model = skeleton(configuration, kind)
-    if not gives_scores(model):
+    if pairs and not gives_scores(model):
         raise no_scores(model, pairs)
+    if pools and getattr(model.base_model, "pooler", None) is None:
+        raise has_no(model, "pooled output")

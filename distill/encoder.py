@@ -94,7 +94,7 @@ class Encoder:
                     found = output.logits if signal.top is None else largest(output.logits, signal.top)
                 case Family.POOLED:
                     if not pooled:
-                        raise self.has_no("pooled output")
+                        raise has_no(self.model, "pooled output")
                     found = pooled[0]
                 case Family.HIDDEN:
                     found = batch.pack_tokens(states)
@@ -110,14 +110,6 @@ class Encoder:
                     assert_never(signal.family)
             answers[signal] = found.float()
         return answers
-
-    def has_no(self, what: str) -> ModelError:
-        """Return the refusal of what the model does not give."""
-        return ModelError(
-            f"a model that gives {what}",
-            f"{type(self.model).__name__} gives none",
-            "name another teacher, or a recipe without it",
-        )
 
     @contextmanager
     def pooler_output(self) -> Iterator[list[Tensor]]:
@@ -142,7 +134,7 @@ class Encoder:
             return
         head = self.model.get_output_embeddings()
         if head is None:
-            raise self.has_no("masked-LM logits")
+            raise has_no(self.model, "masked-LM logits")
         handle = head.register_forward_pre_hook(lambda module, inputs: (batch.at_masks(inputs[0]),))
         try:
             yield
@@ -158,6 +150,15 @@ class Encoder:
         if getattr(self.model.config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = batch.token_type_ids
         return inputs
+
+
+def has_no(model: nn.Module, what: str) -> ModelError:
+    """Return the refusal of what a model does not give."""
+    return ModelError(
+        f"a model that gives {what}",
+        f"{type(model).__name__} gives none",
+        "name another model, or a recipe without it",
+    )
 
 
 def are_of_pieces(signals: Collection[Signal]) -> bool:

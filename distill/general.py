@@ -24,22 +24,19 @@ NAME = "general"
 def train_general(configuration: Configuration, teachers: Teachers, recipe: Recipe, progress: ProgressOf) -> ArmResult:
     """Train the student of a run over a corpus, unless that was done; nothing is measured, as there are no labels."""
     settings, checkpoint = configuration.train, teachers.own
-    others = {name: teachers.identities[name] for name in configuration.other_teachers}
     folder = configuration.output_path / "students" / NAME
     cache = Cache(configuration.cache_path)
     input = digest(
         {
             "rows": cache.group(ROWS).manifest().ids,
             "counts": [side.accounting for side in cache.group(ROWS).manifest().shards],
-            "teacher": teachers.identities[configuration.teacher_name],
-            **({"teachers": others} if others else {}),
+            "sources": teachers.sources(recipe.columns, cache),
             "student": configuration.student.model_dump(mode="json"),
             "start": start_of(configuration.student),
             "training": settings.model_dump(mode="json", include=TRAINER_SETTINGS - {"evaluate_every"}),
             "recipe": recipe.digest,
             "seed": configuration.seed,
             "steps": settings.steps,
-            "codec": configuration.teach.codec.value if settings.teacher == "cached" else None,
         }
     )
     if (done := finished(folder, input)) is not None:

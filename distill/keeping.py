@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from distill.projections import is_plain
+from distill.projections import is_plain, not_plain
 from distill.shape import ModelShape
 from distill.skeleton import skeleton_of
 from schemas.checkpoint import Checkpoint
@@ -41,14 +41,17 @@ def keeping_of(
 ) -> Keeping:
     """Decide what the configuration leaves open; `lengths` gives the tokens of some rows, and is asked only for that.
 
-    A block's input takes `width` numbers a token, its scores `heads` numbers a pair of tokens.
+    A block's input takes `width` numbers a token, its scores `heads` numbers a pair of tokens. Raises `ModelError`
+    where inputs are asked of a teacher whose scores are not made of them.
     """
-    attention = teaching.attention
-    if attention == "auto":
-        attention = "scores"
-        if any(signal.family is Family.ATTENTION for signal in signals) and is_plain(
-            skeleton_of(checkpoint, shape.kind).base_model
-        ):
+    attention: Literal["scores", "input"] = "scores"
+    if teaching.attention != "scores" and any(signal.family is Family.ATTENTION for signal in signals):
+        model = skeleton_of(checkpoint, shape.kind)
+        if teaching.attention == "input":
+            attention = "input"
+            if not is_plain(model.base_model):
+                raise not_plain(model)
+        elif is_plain(model.base_model):
             tokens = lengths().astype(np.int64)
             attention = "input" if shape.width * tokens.sum() < shape.heads * (tokens**2).sum() else "scores"
     return Keeping(teaching.codec, attention, teaching.embedding)

@@ -44,12 +44,8 @@ def wanted_groups(
     Groups that the same teacher wrote are taken for the layers they have, in whatever form; the layers that are left
     make one new group a family, so nothing is written twice. `identity` is what a group's settings say beside them.
     """
-    left = set(signals)
-    groups: list[Answers] = []
-    for manifest, answers in teacher_groups(cache, teacher):
-        if left.intersection(answers.signals) and not differences(manifest, answers, keeping.codec, identity):
-            groups.append(answers)
-            left.difference_update(answers.signals)
+    groups = usable_groups(cache, teacher, signals, keeping.codec, identity)
+    left = set(signals).difference(*(answers.signals for answers in groups))
     kinds: dict[tuple[Family, int], list[int]] = {}
     for signal in sorted(left):
         layers = kinds.setdefault((keeping.family(signal), signal.width or 0), [])
@@ -57,6 +53,19 @@ def wanted_groups(
     for (family, numbers), layers in sorted(kinds.items(), key=lambda kind: list(Family).index(kind[0][0])):
         width = numbers or getattr(shape, family.width)
         groups.append(Answers(teacher, family, tuple(layers), width, codec_of(family, keeping.codec)))
+    return groups
+
+
+def usable_groups(
+    cache: Cache, teacher: str, signals: Collection[Signal], codec: Codec, identity: dict[str, Any]
+) -> list[Answers]:
+    """Return the groups that hold signals of a teacher as they are wanted now."""
+    left = set(signals)
+    groups: list[Answers] = []
+    for manifest, answers in teacher_groups(cache, teacher):
+        if left.intersection(answers.signals) and not differences(manifest, answers, codec, identity):
+            groups.append(answers)
+            left.difference_update(answers.signals)
     return groups
 
 

@@ -47,15 +47,20 @@ def save_projections(encoder: Encoder, blocks: tuple[int, ...], path: Path) -> N
     for block in blocks:
         layer = plain_attention(encoder.model.base_model, block)
         if layer is None:
-            raise ModelError(
-                "a plain BERT-shaped teacher, whose attention can be kept as the blocks' inputs",
-                f"{type(encoder.model).__name__}: other attention",
-                "set teach.attention=scores",
-            )
+            raise not_plain(encoder.model)
         for part in PARTS:
             for kind, value in getattr(layer, part).named_parameters():
                 weights[f"{block}.{part}.{kind}"] = value.detach().cpu().contiguous()
     path.write_bytes(save(weights))
+
+
+def not_plain(model: nn.Module) -> ModelError:
+    """Return the refusal of a model whose scores are not made of a block's input alone."""
+    return ModelError(
+        "a plain BERT-shaped teacher, whose attention can be kept as the blocks' inputs",
+        f"{type(model).__name__}: other attention",
+        "set teach.attention=scores",
+    )
 
 
 def is_plain(body: nn.Module) -> bool:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from distill.encoder import Encoder
-from distill.needs import check_failed, identity_of, open_readers
+from distill.needs import check_failed, identity_of, open_readers, usable_groups
 from distill.shape import ModelShape
 from distill.student import vocabulary_of
 from distill.teacher import CachedTeacher, LiveTeacher, Teacher
@@ -57,6 +57,18 @@ class Teachers:
                 check_failed(reader.manifest, teaching)
             found[name] = CachedTeacher(readers)
         return found
+
+    def sources(self, columns: Collection[Column], cache: Cache) -> dict[str, Any]:
+        """Return what the answers in some columns come from: teachers, and the groups of a cache unless they are live.
+
+        A group's name says in which codec and form it holds them: what students learn differs by both.
+        """
+        codec, groups = self.configuration.teach.codec, dict[str, list[str]]()
+        if self.configuration.train.teacher == "cached":
+            for name, signals in by_teacher(columns).items():
+                usable = usable_groups(cache, name, signals, codec, self.identities[name])
+                groups[name] = [answers.name for answers in usable]
+        return {"identities": {name: self.identities[name] for name in by_teacher(columns)}, "groups": groups}
 
     def live(self, columns: Collection[Column], cache: Cache, students: Checkpoint) -> dict[str, Teacher]:
         """Return the teachers themselves; one whose pieces are not the students' reads the rows in its own."""

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from transformers import DistilBertConfig
 
 from distill.keeping import Keeping, keeping_of
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Teaching
+from schemas.errors import ModelError
 from schemas.signal import Family, attention_scores, hidden, logits
 from schemas.task import Kind
 
@@ -23,6 +25,17 @@ def test_attention_is_kept_as_what_takes_less(teacher_folder):
     assert kept(teacher_folder, 9).attention == "input"
     assert kept(teacher_folder, 9, attention="scores").attention == "scores"
     assert kept(teacher_folder, 8, attention="input").attention == "input"
+
+
+def test_inputs_are_refused_where_scores_are_not_made_of_them(tmp_path):
+    DistilBertConfig(n_layers=2, num_labels=2, architectures=["DistilBertForSequenceClassification"]).save_pretrained(
+        tmp_path
+    )
+    shape = ModelShape.of_checkpoint(Checkpoint(tmp_path), Kind.CLASSIFICATION)
+    for teaching in (Teaching(attention="scores"), Teaching()):
+        assert keeping_of(teaching, Checkpoint(tmp_path), shape, SIGNALS, lambda: np.full(9, 500)).attention == "scores"
+    with pytest.raises(ModelError, match="DistilBertForSequenceClassification: other attention"):
+        keeping_of(Teaching(attention="input"), Checkpoint(tmp_path), shape, SIGNALS, lambda: np.full(9, 8))
 
 
 def test_what_is_computed_anew_has_a_family_of_its_own():

@@ -1,5 +1,7 @@
 """Runs in which teacher or student is of another family: what is refused, by name and before anything is written."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,17 @@ def test_a_student_with_another_tokenizer_learns_what_is_said_of_rows(configured
     assert cache_hashes(tmp_path / "run/cache") == taught
     assert np.array_equal(np.load(tmp_path / "run/students/distilled/predictions.npy"), cached)
     assert (tmp_path / "run/students/distilled/losses.jsonl").read_text().count("\n") == losses.count("\n")
+
+
+def test_a_student_learns_anew_from_answers_kept_in_another_form(configured, teacher_folder, tmp_path):
+    inputs = []
+    for form in ("scores", "input", "input"):
+        path = configured(teacher_folder, train={"steps": 4, "batch": 8}, teach={"codec": "int8", "attention": form})
+        good("run", path)
+        inputs.append(json.loads((tmp_path / "run/students/distilled/result.json").read_text())["input"])
+        for group in (tmp_path / "run/cache").glob("teacher.attention.*"):
+            shutil.rmtree(group)
+    assert inputs[0] != inputs[1] == inputs[2]
 
 
 def test_what_is_said_of_tokens_is_refused_for_a_student_with_other_tokens(
