@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel
 
 from distill.batch import Batch
 from distill.encoder import Encoder
+from schemas.checkpoint import ORIGIN
 from schemas.errors import ModelError
 from schemas.signal import hidden
 from schemas.task import Kind
@@ -59,7 +60,8 @@ def embedding_bytes(encoder: Encoder) -> bytes:
     names = AutoModel.from_config(bare).state_dict()
     weights = encoder.model.base_model.state_dict()
     kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
-    configuration = json.dumps(bare.to_dict(), sort_keys=True)
+    settings = {key: value for key, value in bare.to_dict().items() if key not in ORIGIN}
+    configuration = json.dumps(settings, sort_keys=True)
     few = Batch.of(np.arange(1), [np.arange(PROBE)], [np.zeros(PROBE, np.int64)], padding=0, device=encoder.device)
     with torch.no_grad():
         expected = encoder.read(few, {hidden(0)})[hidden(0)]

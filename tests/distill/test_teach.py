@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from conftest import originals, write_rows
 from safetensors.torch import load_file, save_file
 
+from distill.embedding import embedding_bytes
 from distill.encoder import Encoder
 from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
@@ -239,6 +241,12 @@ def test_damaged_weights_beside_shards_are_refused(cache, checkpoint, name):
     rows, cached = opened(cache, checkpoint, teacher)
     with pytest.raises(IntegrityError, match=f"{name}.safetensors"):
         cached.answer(rows.batch(np.arange(4)), SIGNALS)
+
+
+def test_weights_are_the_same_wherever_the_teacher_lies(checkpoint, tmp_path):
+    elsewhere = Checkpoint.find(str(shutil.copytree(checkpoint.path, tmp_path / "elsewhere")))
+    one, other = (embedding_bytes(Encoder.load(each, TASK)) for each in (checkpoint, elsewhere))
+    assert one == other
 
 
 def test_weights_that_are_refused_or_not_published_leave_nothing(cache, checkpoint, monkeypatch):
