@@ -11,7 +11,8 @@ from distill.evaluate import Evaluation
 from schemas.checkpoint import TOKENIZER_FILES, Checkpoint
 from schemas.digest import file_digest
 from schemas.manifest import Sealed
-from schemas.store import publish, temporary_beside
+from schemas.store import publish
+from schemas.temporary import temporary_beside
 
 MODEL_FILES = ("config.json", "model.safetensors", *TOKENIZER_FILES, "vocab.txt")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from jaxtyping import Float
@@ -68,12 +68,32 @@ def attention(
     scores: Pairs | None = None
     for signal in capture.of_block() if capture else ():
         assert capture is not None
-        if signal.family is Family.ATTENTION:
-            factor = query.size(-1) ** -0.5 if scaling is None else scaling
-            capture.found[signal] = scores = query @ key.transpose(-1, -2) * factor
-        else:
-            states = {Family.QUERY_RELATION: query, Family.KEY_RELATION: key, Family.VALUE_RELATION: value}
-            capture.found[signal] = related(states[signal.family], signal.heads or query.size(1))
+        heads = signal.heads or query.size(1)
+        match signal.family:
+            case Family.ATTENTION:
+                factor = query.size(-1) ** -0.5 if scaling is None else scaling
+                found = scores = query @ key.transpose(-1, -2) * factor
+            case Family.QUERY_RELATION:
+                found = related(query, heads)
+            case Family.KEY_RELATION:
+                found = related(key, heads)
+            case Family.VALUE_RELATION:
+                found = related(value, heads)
+            case (
+                Family.LOGITS
+                | Family.TOKEN_LOGITS
+                | Family.MASKED_LOGITS
+                | Family.POOLED
+                | Family.FIRST
+                | Family.MEAN
+                | Family.HIDDEN
+                | Family.ATTENTION_INPUT
+                | Family.EMBEDDING
+            ):
+                raise ValueError(f"{signal} is not of pairs of tokens")
+            case _:
+                assert_never(signal.family)
+        capture.found[signal] = found
     if capture is None or scores is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest

@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel
 
 from distill.batch import Batch
 from distill.encoder import Encoder
+from schemas.checkpoint import ORIGIN
 from schemas.errors import ModelError
 from schemas.signal import hidden
 from schemas.task import Kind
@@ -32,11 +33,15 @@ class Embedding:
 
     @classmethod
     def load(cls, path: Path) -> "Embedding":
-        """Read what `save_embedding` wrote."""
+        """Read a file of `embedding_bytes`."""
         with safe_open(path, "pt") as file:
-            settings = json.loads(file.metadata()["configuration"])
-        body = AutoModel.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
-        body.load_state_dict(load_file(path), strict=False)
+            return cls.of(file.metadata()["configuration"], load_file(path))
+
+    @classmethod
+    def of(cls, configuration: str, weights: dict[str, Tensor]) -> "Embedding":
+        """Make one of a configuration in JSON and weights by name."""
+        body = AutoModel.from_config(AutoConfig.for_model(**json.loads(configuration)))
+        body.load_state_dict(weights, strict=False)
         return cls(Encoder(body.eval(), Kind.NONE))
 
     @torch.no_grad()
@@ -46,25 +51,27 @@ class Embedding:
         return batch.pack_tokens(self.body.model(**self.body.inputs(batch)).last_hidden_state)
 
 
-def save_embedding(encoder: Encoder, path: Path) -> None:
-    """Write a teacher's embeddings with a configuration of no blocks.
+def embedding_bytes(encoder: Encoder) -> bytes:
+    """Return the file of a teacher's embeddings with a configuration of no blocks.
 
     Raises `ModelError` for a teacher whose embedding output is not what is left of it without its blocks.
     """
-    configuration = without_blocks(encoder.model.config)
-    names = AutoModel.from_config(configuration).state_dict()
+    bare = without_blocks(encoder.model.config)
+    names = AutoModel.from_config(bare).state_dict()
     weights = encoder.model.base_model.state_dict()
     kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
-    path.write_bytes(save(kept, {"configuration": json.dumps(configuration.to_dict(), sort_keys=True)}))
+    settings = {key: value for key, value in bare.to_dict().items() if key not in ORIGIN}
+    configuration = json.dumps(settings, sort_keys=True)
     few = Batch.of(np.arange(1), [np.arange(PROBE)], [np.zeros(PROBE, np.int64)], padding=0, device=encoder.device)
     with torch.no_grad():
         expected = encoder.read(few, {hidden(0)})[hidden(0)]
-    if not torch.allclose(Embedding.load(path).read(few), expected, rtol=1e-5, atol=1e-6):
+    if not torch.allclose(Embedding.of(configuration, kept).read(few), expected, rtol=1e-5, atol=1e-6):
         raise ModelError(
             "a teacher whose embedding output can be computed without its blocks",
             f"{type(encoder.model).__name__}: another output",
             "set teach.embedding=keep",
         )
+    return save(kept, {"configuration": configuration})
 
 
 def without_blocks(configuration: Any) -> Any:

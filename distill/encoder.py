@@ -77,7 +77,7 @@ class Encoder:
         have [masked, numbers]; attention scores and relations are flat: row after row, heads one after another, length
         times length numbers each. All are float32. Raises `ModelError` for what the model does not have.
         """
-        layered = any(signal.family in (Family.HIDDEN, Family.FIRST, Family.MEAN) for signal in signals)
+        layered = any(signal.family.of_states for signal in signals)
         with capture(signals) as pairs, self.pooler_output() as pooled, self.masked_only(batch, signals):
             output = self.model(**self.inputs(batch), output_hidden_states=layered)
         if missing := {signal for signal in signals if signal.at == "tokens"} - pairs.keys():

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from distill.embedding import save_embedding
-from distill.projections import save_projections
+from distill.embedding import embedding_bytes
+from distill.projections import projection_bytes
 from distill.teach import ShardTeacher, blocks
 from schemas.affine import Affine
 from schemas.answers import Answers
 from schemas.digest import file_digest
 from schemas.manifest import SideFile
 from schemas.signal import Family, Signal
-from schemas.store import publish, temporary_beside
+from schemas.store import write_bytes
 
 SAMPLE = 128
 
@@ -35,13 +35,10 @@ def prepared(teacher: ShardTeacher, shards: Sequence[SideFile]) -> tuple[Answers
 def with_weights(teacher: ShardTeacher, answers: Answers) -> Answers:
     """Write the weights that a group's signals are computed with beside its shards."""
     path = teacher.group(answers).path / answers.family.file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
     if answers.family is Family.EMBEDDING:
-        save_embedding(teacher.encoder, temporary)
+        write_bytes(path, embedding_bytes(teacher.encoder))
     else:
-        save_projections(teacher.encoder, answers.layers, temporary)
-    publish(temporary, path)
+        write_bytes(path, projection_bytes(teacher.encoder, answers.layers))
     return replace(answers, weights=((path.name, file_digest(path)),))
 
 

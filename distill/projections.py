@@ -41,8 +41,8 @@ class Projections:
         return nn.functional.linear(states, weight, bias)
 
 
-def save_projections(encoder: Encoder, blocks: tuple[int, ...], path: Path) -> None:
-    """Write those of some blocks of a plain BERT-shaped model; raises `ModelError` for any other."""
+def projection_bytes(encoder: Encoder, blocks: tuple[int, ...]) -> bytes:
+    """Return the file of some blocks of a plain BERT-shaped model; raises `ModelError` for any other."""
     weights = {"heads": torch.tensor(encoder.shape.heads)}
     for block in blocks:
         layer = plain_attention(encoder.model.base_model, block)
@@ -51,7 +51,7 @@ def save_projections(encoder: Encoder, blocks: tuple[int, ...], path: Path) -> N
         for part in PARTS:
             for kind, value in getattr(layer, part).named_parameters():
                 weights[f"{block}.{part}.{kind}"] = value.detach().cpu().contiguous()
-    path.write_bytes(save(weights))
+    return save(weights)
 
 
 def not_plain(model: nn.Module) -> ModelError:

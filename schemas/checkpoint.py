@@ -12,6 +12,8 @@ from schemas.errors import ModelError, ResourceError
 WEIGHTS = "*.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 HUB_FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
+ORIGIN = ("transformers_version", "_name_or_path")
+"""Settings that say where a model came from, not what it computes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Checkpoint:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of weights, tokenizer and those settings that change what the model computes."""
-        settings = {k: v for k, v in self.configuration.items() if k not in ("transformers_version", "_name_or_path")}
+        settings = {k: v for k, v in self.configuration.items() if k not in ORIGIN}
         return digest([settings, [(path.name, file_digest(path)) for path in self.weights], self.tokenizer_fingerprint])
 
     @cached_property

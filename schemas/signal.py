@@ -43,6 +43,11 @@ class Family(StrEnum):
         return member
 
     @property
+    def of_states(self) -> bool:
+        """Whether it is read off a layer's output, which a model gives only when asked."""
+        return self in (Family.HIDDEN, Family.FIRST, Family.MEAN)
+
+    @property
     def file(self) -> str:
         """Name of the file of weights that signals are computed with, where they are not kept themselves."""
         return f"{self.value}.safetensors"

@@ -14,10 +14,12 @@ from distill.encoder import Encoder
 from distill.tokens import Tokenizer
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
-from schemas.signal import attention_scores, hidden, logits, pooled, relation
+from schemas.signal import Family, Signal, attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
 TASK = Task(texts=("sentence",), labels=("negative", "positive"))
+OTHERWISE = {Family.TOKEN_LOGITS, Family.MASKED_LOGITS, Family.ATTENTION_INPUT, Family.EMBEDDING}
+"""Families that other heads give, or that are forms of keeping."""
 TEXTS = [("a good film",), ("the plot was very bad and the script is weak",), ("superb!",)]
 
 
@@ -111,6 +113,16 @@ def test_a_row_reads_the_same_alone_and_padded(teacher_folder):
         alone = [encoder.read(batch_of(tokenizer, [texts]), signals) for texts in TEXTS]
     for signal in signals:
         torch.testing.assert_close(together[signal], torch.cat([each[signal] for each in alone]))
+
+
+def test_a_signal_of_any_family_reads_the_same_without_others(teacher_folder):
+    checkpoint = Checkpoint.find(str(teacher_folder))
+    encoder, batch = Encoder.load(checkpoint, TASK), batch_of(Tokenizer.load(checkpoint, 32))
+    signals = [Signal.of(f, 2 if "layers" in f.axes else None, 2) for f in Family if f not in OTHERWISE]
+    with torch.no_grad():
+        together = encoder.read(batch, signals)
+        for signal in signals:
+            torch.testing.assert_close(encoder.read(batch, [signal]), {signal: together[signal]})
 
 
 def test_special_tokens_in_a_text_are_text(teacher_folder):

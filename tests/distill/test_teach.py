@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from conftest import originals, write_rows
 from safetensors.torch import load_file, save_file
 
+from distill.embedding import embedding_bytes
 from distill.encoder import Encoder
 from distill.keeping import Keeping
 from distill.needs import identity_of, open_readers, teacher_groups, wanted_groups
@@ -23,7 +25,7 @@ from schemas.cache import Cache
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
 from schemas.configuration import Teaching
-from schemas.errors import IntegrityError, QualityError
+from schemas.errors import IntegrityError, ModelError, QualityError
 from schemas.signal import TEACHER, Family, attention_scores, hidden, logits, pooled, relation
 from schemas.task import Task
 
@@ -239,6 +241,29 @@ def test_damaged_weights_beside_shards_are_refused(cache, checkpoint, name):
     rows, cached = opened(cache, checkpoint, teacher)
     with pytest.raises(IntegrityError, match=f"{name}.safetensors"):
         cached.answer(rows.batch(np.arange(4)), SIGNALS)
+
+
+def test_weights_are_the_same_wherever_the_teacher_lies(checkpoint, tmp_path):
+    elsewhere = Checkpoint.find(str(shutil.copytree(checkpoint.path, tmp_path / "elsewhere")))
+    one, other = (embedding_bytes(Encoder.load(each, TASK)) for each in (checkpoint, elsewhere))
+    assert one == other
+
+
+def test_weights_that_are_refused_or_not_published_leave_nothing(cache, checkpoint, monkeypatch):
+    """A group that was never published is never swept."""
+
+    def full(source, target):
+        raise OSError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("schemas.store.os.replace", full)
+        for forms in ({"embedding": "compute"}, {"attention": "input"}):
+            with pytest.raises(OSError, match="full"):
+                shard_teacher(cache, checkpoint, **forms)
+    monkeypatch.setattr("distill.embedding.torch.allclose", lambda *_, **__: False)
+    with pytest.raises(ModelError, match="another output"):
+        shard_teacher(cache, checkpoint, embedding="compute")
+    assert list(cache.path.glob("teacher.*/*")) == []
 
 
 def test_a_group_is_calibrated_once(cache, checkpoint):

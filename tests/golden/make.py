@@ -2,10 +2,12 @@
 
     PYTHONPATH=.:tests .venv/bin/python tests/golden/make.py
 
-What lies there is never made again: it is what earlier versions wrote. A new format gets a folder beside it.
+What lies there is never made again: it is what earlier versions wrote. A new family or codec adds its groups beside
+them, a new format gets a folder of its own.
 """
 
 import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -137,10 +139,8 @@ def write_made_up(cache: Cache) -> None:
         group.publish_manifest(settings_of(answers, {"tokenizer": tokenizer, "max_length": int(longest)}), SHARDS)
 
 
-def main() -> None:
-    folder = Path(__file__).with_name(f"format-{FORMAT}")
-    folder.mkdir()
-    cache = Cache(folder / "cache")
+def write(cache: Cache) -> None:
+    """Write every group."""
     write_rows(cache, examples(), SHARDS)
     write_candidates(cache)
     torch.manual_seed(6)
@@ -154,9 +154,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as model:
         write_answers(cache, save(BertForSequenceClassification(shape), Path(model)))
     write_made_up(cache)
-    expected = {group.name: read(cache, group) for group in cache.groups()}
-    (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
+
+
+def complete(folder: Path) -> None:
+    """Add the groups that a folder does not have yet, with what they are read to; what is there stays as it is."""
+    document = folder / "expected.json"
+    expected = json.loads(document.read_text(encoding="utf-8")) if document.exists() else {}
+    known = {path.name for path in folder.glob("cache/*")}
+    with tempfile.TemporaryDirectory() as made:
+        cache = Cache(Path(made) / "cache")
+        write(cache)
+        expected |= {group.name: read(cache, group) for group in cache.groups() if group.name not in known}
+        shutil.copytree(cache.path, folder / "cache", ignore=lambda _, names: known & {*names}, dirs_exist_ok=True)
+    document.write_text(json.dumps(dict(sorted(expected.items()))) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    complete(Path(__file__).with_name(f"format-{FORMAT}"))

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from schemas.errors import IntegrityError, ResourceError
-from schemas.store import locked, publish, remove, resource_errors, stored_text, sweep, temporary_beside, write_text
+from schemas.store import locked, publish, remove, resource_errors, stored_text, sweep, write_text
+from schemas.temporary import temporary_beside
 
 
 def test_a_second_holder_is_refused_with_the_first_ones_process(tmp_path):
