@@ -3,10 +3,11 @@
 import resource
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,13 @@ from transformers import AutoConfig
 
 from distill.batch import Batch
 from distill.encoder import Encoder, accelerator, are_of_pieces, load_model
+from distill.packed import PackedReader
+from distill.prepare import prepared
 from distill.shape import ModelShape
-from distill.teach import ShardTeacher, blocks
+from distill.teach import ShardTeacher, blocks, settings_of
+from distill.teacher import CachedTeacher
 from distill.tokens import Encoded, Tokenizer
+from distill.training_rows import TrainingRows
 from distill.words import Words
 from pipelines.corpus.sample import CorpusSample, corpus_sample
 from pipelines.corpus.scan import CorpusScan
@@ -35,6 +40,13 @@ from schemas.signal import Signal
 
 SAMPLE = 64
 ROWS_PER_BATCH = 16
+
+
+class Costs(NamedTuple):
+    """Seconds a token takes to be taught, and to be read from a cache."""
+
+    teaching: float
+    reading: float
 
 
 class Calibration:
@@ -170,38 +182,58 @@ class Calibration:
             seconds, _ = timed(lambda: [answered(encoder.read(batch, signals)) for batch in self.batches])
         return seconds / len(self.sample)
 
-    def teaching_seconds(self, groups: Sequence[Answers], identity: dict[str, Any]) -> float:
-        """Teach a batch of rows of middling length in a folder of its own, after a warm-up; return seconds a token.
+    def costs(
+        self, groups: Sequence[Answers], left: Collection[Answers], signals: set[Signal], identity: dict[str, Any]
+    ) -> Costs:
+        """Teach what is left for rows of middling length, in a folder of its own, and read signals from there.
 
-        It is as large as workers will ask for: larger ones are slower where a processor's cache does not hold them.
+        It is a batch as large as workers will ask for: larger ones are slower where a processor's cache does not hold
+        them.
         """
         some, count = self.middling
         if not some:
-            return 0.0
+            return Costs(0.0, 0.0)
         masked = any(example.masks for example in some)
         budget = self.configuration.teach.batch_tokens
         with TemporaryDirectory() as folder:
             cache = Cache(Path(folder))
-            signals = {signal for answers in groups for signal in answers.asked}
-            encoder = self.encoder_for(signals)
-            teacher = ShardTeacher(cache, encoder, self.tokenizer, tuple(groups), identity, budget, masked)
+            encoder = self.encoder_for({signal for answers in groups for signal in answers.asked})
+            # Weights that groups have in the cache are not in this folder.
+            bare = tuple(replace(answers, weights=()) for answers in groups)
+            teacher = ShardTeacher(cache, encoder, self.tokenizer, bare, identity, budget, masked)
             label_type = self.configuration.task.label_type
             with cache.group(rows.NAME).writer(0, rows.schema(label_type)) as writer:
                 writer.write(rows.to_batch(some, label_type))
                 side = writer.commit(settings=digest("sample"), input=digest("sample"), accounting={})
             with torch.inference_mode():
                 encoder.read(self.batches[0], signals)
+            teacher = replace(teacher, groups=prepared(teacher, [side]))
+            # What is there is asked for again beside what is left, and not written.
+            there = [ready for ready, answers in zip(teacher.groups, groups, strict=True) if answers not in left]
+            if there:
+                replace(teacher, groups=tuple(there)).teach(side)
             seconds, _ = timed(lambda: teacher.teach(side))
-        return seconds / count
+            return Costs(seconds / count, self.reading_seconds(teacher, signals))
 
-    def reading_seconds(self, groups: Sequence[Answers]) -> float:
-        """Time copying and widening as many numbers as the sample's answers have; return the seconds a row takes."""
-        seconds = 0.0
-        for answers in groups:
-            sizes = answers.size(self.lengths.at(answers.family.at))
-            numbers = np.zeros(int(sizes.sum()) * len(answers.asked), answers.codec.dtype)
-            seconds += min(timed(lambda numbers=numbers: torch.from_numpy(numbers.copy()).float())[0] for _ in range(2))
-        return seconds / len(self.sample)
+    def reading_seconds(self, teacher: ShardTeacher, signals: set[Signal]) -> float:
+        """Read what a teacher has kept of a shard as training does, after a warm-up; return seconds a token."""
+        teacher.cache.group(rows.NAME).publish_manifest({}, 1)
+        teacher.token_group.publish_manifest(teacher.token_settings, 1)
+        task, size = self.configuration.task, self.configuration.train.batch
+        taught = TrainingRows.of(teacher.cache, teacher.token_group.name, self.tokenizer.padding, task)
+        readers = []
+        for answers in teacher.groups:
+            teacher.group(answers).publish_manifest(settings_of(answers, teacher.identity), 1)
+            readers.append(PackedReader(teacher.group(answers), taught.all_lengths.at(answers.family.at)))
+        cached = CachedTeacher(readers)
+        kept = np.flatnonzero(cached.kept(signals, len(taught.ids)))
+        parts = [kept[start : start + size] for start in range(0, len(kept), size)]
+        if not parts:
+            return 0.0
+        batches = [taught.batch(part, teacher.encoder.device) for part in parts]
+        cached.answer(batches[0], signals)
+        seconds, _ = timed(lambda: [answered(cached.answer(batch, signals)) for batch in batches])
+        return seconds / int(taught.lengths[kept].sum())
 
 
 def answered(answers: Mapping[Signal, Any]) -> None:

@@ -232,8 +232,10 @@ class Planner:
         work = f"{self.grown:,} rows{left_out}, {pieces:,.0f} tokens into {names}"
         if not left:
             return Line(stage, work, 0.0, 0.0, DONE)
-        seconds = calibration.teaching_seconds(left, identity) * pieces
-        self.say_when_it_pays(name, groups, calibration.forward_seconds(signals), seconds)
+        costs = calibration.costs(groups, left, signals, identity)
+        seconds = costs.teaching * pieces
+        reading = costs.reading * calibration.lengths.tokens.mean()
+        self.say_when_it_pays(name, calibration.forward_seconds(signals), reading, seconds)
         begun = any(names_in(self.cache.group(answers.name).path) for answers in left)
         state = f"{TO_DO}, or the rows of it that are new" if begun else TO_DO
         return Line(stage, work, space, seconds / self.workers + calibration.loading_seconds, state)
@@ -261,16 +263,15 @@ class Planner:
             f"the teacher is live: its answers would take {space} of disk; train.teacher=cached keeps them"
         )
 
-    def say_when_it_pays(self, name: str, groups: list[Answers], asking: float, cost: float) -> None:
+    def say_when_it_pays(self, name: str, asking: float, reading: float, cost: float) -> None:
         """Say after how many students a cache has cost less than a teacher in the loop.
 
-        `asking` is seconds a row, `cost` the seconds that teaching takes.
+        `asking` and `reading` are seconds a row, `cost` the seconds that teaching takes.
         """
         settings = self.configuration.train
         steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
         asks = [any(column.teacher == name for column in stage.columns) for stage in self.recipe.stages]
         seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
-        reading = self.calibrations[name].reading_seconds(groups)
         saved = seen * (asking - reading)
         whose = "the teacher's" if len(self.calibrations) == 1 else f"{name}'s"
         if saved <= 0:

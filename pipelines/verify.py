@@ -34,7 +34,7 @@ class Findings:
 
     `strangers` are files that no manifest names; `bad` shards; groups are `unreadable` without a good manifest, be it
     that all of them is gone, `weightless` without the teacher's weights that they need, `unopened` without what
-    `datasets` opens them by.
+    `datasets` opens them by. `newer` says of groups of a later version what is not known here.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -43,21 +43,32 @@ class Findings:
     unreadable: list[Group] = field(default_factory=list)
     weightless: list[Group] = field(default_factory=list)
     unopened: list[Group] = field(default_factory=list)
+    newer: list[str] = field(default_factory=list)
     layout: bool = False
+
+    def refuse_newer(self) -> None:
+        """Refuse groups that a later version wrote."""
+        if self.newer:
+            found = "; ".join(self.newer)
+            raise NewerFormatError("groups that this version can check", found, "upgrade offline-distill")
 
 
 def verify(run: Run) -> Iterator[str]:
-    """Check every group; yield a line for each, raise `IntegrityError` at the end naming all that is wrong."""
+    """Check every group; yield a line for each.
+
+    At the end raises `IntegrityError` naming all that is wrong, or else `NewerFormatError` what is of a later version.
+    """
     findings = Findings()
     yield from check(run, findings)
     if findings.problems:
         raise IntegrityError(
             "every byte as it was written", "; ".join(findings.problems), "mend each as it says, or add --repair"
         )
+    findings.refuse_newer()
 
 
 def check(run: Run, findings: Findings) -> Iterator[str]:
-    """Check every group; yield a line for each that is whole."""
+    """Check every group; yield a line for each that is whole, or of a later version."""
     cache = Cache(run.configuration.cache_path)
     check_layout(cache, findings)
     expected, known = expected_ids(run), run.known_fingerprints()
@@ -65,24 +76,27 @@ def check(run: Run, findings: Findings) -> Iterator[str]:
     for group in groups:
         try:
             manifest = group.manifest()
-        except NewerFormatError:
-            raise
+            group.let_go(manifest)
+            wrong = list(faults(cache, group, manifest, run.configuration.name))
         except IntegrityError as error:
             findings.problems.append(f"{error.found} ({error.remedy})")
             findings.unreadable.append(group)
             continue
-        group.let_go(manifest)
+        except NewerFormatError as error:
+            # It may be good, as may files beside it that are strangers to us.
+            findings.newer.append(f"{group.name}: {error.found}")
+            yield f"newer: {findings.newer[-1]}"
+            continue
         check_tokens(token_group(cache, manifest), group, groups, findings)
         before = len(findings.problems)
         check_beside(group, manifest, findings)
-        wrong = list(faults(cache, group, manifest, run.configuration.name))
         findings.bad += [(group, shard) for shard, _ in wrong]
         findings.problems += [problem for _, problem in wrong]
         if len(findings.problems) > before:
             continue
         whole = f"{group.name}: {manifest.rows:,} rows, {size(manifest.bytes)}"
         teacher, fingerprint = (manifest.settings.get(key) for key in ("teacher", "fingerprint"))
-        if not group.name.startswith(CANDIDATES) and manifest.ids != expected:
+        if expected is not None and not group.name.startswith(CANDIDATES) and manifest.ids != expected:
             yield f"stale: {whole}: not the rows of `{rows.NAME}`; `distill teach` renews it if the recipe needs it"
         elif teacher in known and known[teacher] != fingerprint:
             yield f"stale: {whole}: not the `{teacher}` that is configured; `distill teach` renews it if it is needed"
@@ -95,8 +109,6 @@ def check_layout(cache: Cache, findings: Findings) -> None:
     try:
         if cache.layout() is None:
             raise IntegrityError("the layout", f"{cache.path / 'cache.json'}: missing", "run `distill augment` again")
-    except NewerFormatError:
-        raise
     except IntegrityError as error:
         findings.problems.append(f"{error.found} ({error.remedy})")
         findings.layout = True
@@ -130,12 +142,15 @@ def expected_ids(run: Run) -> list[str] | None:
     """Return the rows that all groups should have, `None` where nobody can tell."""
     try:
         return rows_group(run.configuration).manifest().ids
-    except IntegrityError:
+    except (IntegrityError, NewerFormatError):
         return None
 
 
 def faults(cache: Cache, group: Group, manifest: Manifest, data_set: str) -> Iterator[tuple[int, str]]:
-    """Yield every shard that is not as it was written, or does not say what it should, and what is wrong."""
+    """Yield every shard that is not as it was written, or does not say what it should, and what is wrong.
+
+    Raises `NewerFormatError` where a later version wrote the group, or one of its shards.
+    """
     reader = reader_of(cache, group, manifest)
     for side in manifest.shards:
         try:
@@ -172,19 +187,22 @@ def token_group(cache: Cache, manifest: Manifest) -> Group | None:
 def reader_of(cache: Cache, group: Group, manifest: Manifest) -> "PackedReader | None":
     """Return a reader of a group of answers, which refuses rows of more or fewer numbers than their tokens ask for.
 
-    There is none where the tokens of just these rows are not there, or damaged, which is said of them.
+    There is none where the tokens of just these rows are not there, damaged or of a later version, which is said of
+    them. Raises `NewerFormatError` for a group that a later version added.
     """
     from distill.packed import PackedReader
 
     beside = token_group(cache, manifest)
-    if beside is None or not beside.is_published():
+    if beside is None:
+        return None
+    at = Answers.of(manifest.settings).family.at
+    if not beside.is_published():
         return None
     try:
         encoded = beside.manifest()
         lengths = [Lengths.of_table(beside.read_shard(side)) for side in encoded.shards]
-    except IntegrityError:
+    except (IntegrityError, NewerFormatError):
         return None
     if encoded.ids != manifest.ids:
         return None
-    at = Answers.of(manifest.settings).family.at
     return PackedReader(group, np.concatenate([each.at(at) for each in lengths]))

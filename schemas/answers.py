@@ -206,9 +206,10 @@ class Answers:
         """
         try:
             family, codec = Family(settings["family"]), Codec(settings["codec"])
-        except ValueError as error:
+        except ValueError:
             known = f"{', '.join(Family)}, kept as {', '.join(Codec)}"
-            raise NewerFormatError(known, str(error), "upgrade offline-distill") from None
+            found = f"{settings['family']} of `{settings['teacher']}`, kept as {settings['codec']}"
+            raise NewerFormatError(known, found, "upgrade offline-distill") from None
         return cls(
             teacher=settings["teacher"],
             family=family,

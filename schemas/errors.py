@@ -42,8 +42,10 @@ class IntegrityError(DistillError):
     code = 5
 
 
-class NewerFormatError(IntegrityError):
+class NewerFormatError(DistillError):
     """A later version wrote a stored artifact: it may be good, so nothing here may replace it."""
+
+    code = IntegrityError.code
 
 
 class QualityError(DistillError):

