@@ -64,7 +64,13 @@ def of_tokens(signals: Collection[Signal]) -> list[str]:
 
 
 def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Collection[Signal]) -> None:
-    """Refuse attention scores and pooled output of a model that gives none; its weights are not needed to tell."""
+    """Refuse layers that a model does not have, and attention scores and pooled output where it gives none.
+
+    Its weights are not needed to tell.
+    """
+    shape = ModelShape.of(configuration, kind)
+    for signal in sorted(signals):
+        refuse_absent(signal, shape, configuration.model_type)
     pairs = {signal for signal in signals if signal.at == "tokens"}
     pools = any(signal.family is Family.POOLED for signal in signals)
     if not pairs and not pools:
@@ -74,3 +80,20 @@ def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Coll
         raise no_scores(model, pairs)
     if pools and getattr(model.base_model, "pooler", None) is None:
         raise has_no(model, "pooled output")
+
+
+def refuse_absent(signal: Signal, shape: ModelShape, name: str) -> None:
+    """Refuse a signal of a layer that a model does not have, or of heads into which its width cannot be cut."""
+    first = 1 if signal.at == "tokens" else 0
+    if signal.layer is not None and not first <= signal.layer <= shape.layers:
+        raise ConfigurationError(
+            f"layers from {first} to {shape.layers}: 0 is the embedding output, blocks count from 1",
+            f"train.recipe: {signal} of a {name} of {shape.layers} blocks",
+            "correct the recipe, or name another model",
+        )
+    if signal.heads and shape.width % signal.heads:
+        raise ConfigurationError(
+            f"relations of so many heads as divide the width, {shape.width}",
+            f"train.recipe: {signal} of a {name}",
+            "correct the recipe",
+        )

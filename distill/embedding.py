@@ -57,21 +57,31 @@ def embedding_bytes(encoder: Encoder) -> bytes:
     Raises `ModelError` for a teacher whose embedding output is not what is left of it without its blocks.
     """
     bare = without_blocks(encoder.model.config)
-    names = AutoModel.from_config(bare).state_dict()
-    weights = encoder.model.base_model.state_dict()
-    kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
     settings = {key: value for key, value in bare.to_dict().items() if key not in ORIGIN}
     configuration = json.dumps(settings, sort_keys=True)
+    weights = encoder.model.base_model.state_dict()
     few = Batch.of(np.arange(1), [np.arange(PROBE)], [np.zeros(PROBE, np.int64)], padding=0, device=encoder.device)
     with torch.no_grad():
         expected = encoder.read(few, {hidden(0)})[hidden(0)]
-    if not torch.allclose(Embedding.of(configuration, kept).read(few), expected, rtol=1e-5, atol=1e-6):
-        raise ModelError(
-            "a teacher whose embedding output can be computed without its blocks",
-            f"{type(encoder.model).__name__}: another output",
-            "set teach.embedding=keep",
-        )
+    try:
+        names = AutoModel.from_config(bare).state_dict()
+        kept = {name: weights[name].cpu().contiguous().clone() for name in names if name in weights}
+        found = Embedding.of(configuration, kept).read(few)
+    except Exception as error:
+        # Each family that cannot do without blocks ends in an exception of its own.
+        raise not_apart(encoder.model, f"{type(error).__name__} without blocks") from error
+    if not torch.allclose(found, expected, rtol=1e-5, atol=1e-6):
+        raise not_apart(encoder.model, "another output")
     return save(kept, {"configuration": configuration})
+
+
+def not_apart(model: Any, found: str) -> ModelError:
+    """Return the refusal of a model whose embeddings cannot be had by themselves."""
+    return ModelError(
+        "a teacher whose embedding output can be computed without its blocks",
+        f"{type(model).__name__}: {found}",
+        "set teach.embedding=keep",
+    )
 
 
 def without_blocks(configuration: Any) -> Any:

@@ -99,7 +99,10 @@ def differences(manifest: Manifest, answers: Answers, codec: Codec, identity: di
     return [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
 
 
-USABLE = "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long"
+USABLE = (
+    "set teach.codec=bf16 or f32 for what overflows, teach.longer=cut for what is too long; what is not finite is the "
+    "teacher's own"
+)
 """What to do about rows without a usable answer."""
 
 

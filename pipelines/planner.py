@@ -215,17 +215,22 @@ class Planner:
             looked_at = len(calibration.sample)
             done = "left without an answer, over" if self.configuration.teach.leaves_out else "cut at"
             self.warnings.append(f"{cut} of {looked_at} rows looked at are {done} `teach.max_length`")
+            allowed = self.configuration.teach.max_failed
+            if self.configuration.teach.leaves_out and cut > allowed * looked_at:
+                self.warnings.append(
+                    f"those are more than teach.max_failed={allowed:g} allows: teaching will be refused"
+                )
         own = self.calibration.checkpoint.tokenizer_fingerprint
         # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
         shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
-        space = 0.0 if shared else self.volume.token_bytes
+        tokenised = self.rows_state() == DONE and self.has_tokens()
+        space = 0.0 if shared or tokenised else self.volume.token_bytes
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
         space += bytes_of(left, self.volume)
         if not groups:
             self.say_why_live(name)
-            done = self.rows_state() == DONE and self.has_tokens()
             work = f"{self.grown:,} rows, {self.volume.tokens:,.0f} tokens; the teacher is asked while training"
-            return Line(stage, work, 0.0 if done else space, 0.0, DONE if done else TO_DO)
+            return Line(stage, work, space, 0.0, DONE if tokenised else TO_DO)
         names = ", ".join(f"{answers.name} ({size(self.volume.bytes(answers))})" for answers in groups)
         pieces, too_long = self.volume.asked_tokens, self.volume.share * self.volume.left_out
         left_out = f" but for about {too_long:,.0f} that are too long" if too_long else ""

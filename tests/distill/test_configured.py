@@ -1,9 +1,11 @@
+import re
+
 import pytest
 from transformers import BertConfig, DebertaV2Config, DistilBertConfig, RobertaConfig
 
 from distill.configured import refuse_unreadable
-from schemas.errors import ModelError
-from schemas.signal import attention_scores, hidden, pooled
+from schemas.errors import ConfigurationError, ModelError
+from schemas.signal import attention_scores, hidden, pooled, relation
 from schemas.task import Kind
 
 
@@ -24,3 +26,11 @@ def test_what_a_model_does_not_give_is_refused_without_its_weights(configuration
 
 def test_what_a_bert_gives_is_not_refused():
     refuse_unreadable(BertConfig(), Kind.CLASSIFICATION, {pooled(), attention_scores(1), hidden(1)})
+
+
+@pytest.mark.parametrize(
+    "signal", [hidden(13), hidden(-1), attention_scores(0), attention_scores(13), relation(2, "key", 7)]
+)
+def test_layers_and_heads_that_a_model_does_not_have_are_refused(signal):
+    with pytest.raises(ConfigurationError, match=rf"train.recipe: {re.escape(str(signal))} of a bert"):
+        refuse_unreadable(BertConfig(), Kind.CLASSIFICATION, {hidden(0), signal})

@@ -13,6 +13,7 @@ from pipelines.calibration import Calibration, Costs
 from pipelines.planner import Planner
 from pipelines.run import Run
 from schemas.cache import Cache
+from schemas.codec import Codec
 from schemas.load_configuration import load_configuration
 from schemas.signal import Family
 
@@ -59,6 +60,11 @@ def test_bytes_are_foretold_from_a_sample_and_known_once_rows_are_tokenised(path
     assert sampled == pytest.approx(found, rel=0.1)
     assert of_rows == pytest.approx(found, rel=0.1)
     assert known == pytest.approx(found, rel=0.02)
+    # What is there is not to be written again for the sake of another codec.
+    planner = Planner(Run(load_configuration(path, ("teach.codec=bf16", "teach.attention=scores"))))
+    (teach,) = (line for line in planner.plan().lines if line.stage == "teach")
+    groups = planner.groups("teacher", planner.asked("teacher"))
+    assert teach.bytes == sum(planner.volume.bytes(each) for each in groups if each.codec is Codec.BF16)
 
 
 def test_bytes_of_token_ids_are_foretold_where_words_are_judged(
@@ -101,6 +107,8 @@ def test_rows_that_are_left_out_as_too_long_are_neither_bytes_nor_time_and_are_s
     planner = Planner(Run(load_configuration(path, overrides)))
     assert planner.volume.share * planner.volume.left_out == accounting["too_long"]
     assert planner.volume.asked_tokens == planner.volume.tokens - 12 * accounting["too_long"]
+    assert "teach.max_failed" not in good("plan", path, *overrides)
+    assert "more than teach.max_failed=0.01 allows" in good("plan", path, *overrides, "teach.max_failed=0.01")
     assert f"rows but for about {accounting['too_long']:,} that are too long" in planner.teaching("teacher").work
     assert sampled == pytest.approx(found, rel=0.1)
     assert of_rows == pytest.approx(found, rel=0.1)
