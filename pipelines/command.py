@@ -1,6 +1,7 @@
 """The command line: one verb a stage; heavy libraries are imported by the verb that needs them."""
 
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable
@@ -143,6 +144,9 @@ def verify(
     keys: Keys = None,
     limit: Limit = None,
     live: Annotated[int, typer.Option(help="Ask the teacher again for this many rows, drawn at random.", min=0)] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw the rows that --live drew when it printed this seed.", min=0)
+    ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Make anew what is bad, and nothing else.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -158,7 +162,7 @@ def verify(
         if live:
             from pipelines.verify_live import verify_live
 
-            for line in verify_live(run, live):
+            for line in verify_live(run, live, secrets.randbits(32) if seed is None else seed):
                 typer.echo(line)
 
 

@@ -1,4 +1,4 @@
-"""Looking into a cache: its groups, its rows with changes marked, and whether every byte is what it was."""
+"""Looking into a cache: its groups, what is in one of them, and its rows with changes marked."""
 
 from itertools import islice
 from pathlib import Path

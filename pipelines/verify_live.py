@@ -1,6 +1,5 @@
 """Verifying against the teacher: whether it still says what a cache holds."""
 
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 
@@ -18,16 +17,16 @@ from schemas.cache import Cache
 from schemas.errors import ConfigurationError, IntegrityError
 
 
-def verify_live(run: Run, count: int) -> Iterator[str]:
-    """Ask the teacher again for some rows; raise `IntegrityError` where it says something else than the cache."""
+def verify_live(run: Run, count: int, seed: int) -> Iterator[str]:
+    """Ask the teacher again for rows drawn with a seed; raise `IntegrityError` where it says what the cache has not."""
     if run.known_identity() is None:
         found = f"none in {run.configuration.teacher}"
         raise ConfigurationError("the teacher, to ask it again", found, "leave --live out")
     for name in run.teachers.checkpoints:
-        yield from verify_teacher(run, name, count)
+        yield from verify_teacher(run, name, count, seed)
 
 
-def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
+def verify_teacher(run: Run, teacher_name: str, count: int, seed: int) -> Iterator[str]:
     """Ask one teacher, known by its name."""
     configuration, cache = run.configuration, Cache(run.configuration.cache_path)
     group, identity, checkpoint = (
@@ -41,6 +40,12 @@ def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
         for found, answers in teacher_groups(cache, teacher_name)
         if found.ids == manifest.ids and not differences(found, answers, answers.codec, identity)
     )
+    if not groups:
+        raise IntegrityError(
+            "answers of this teacher for the rows that are there",
+            f"none in {cache.path}",
+            "run `distill teach` with this configuration",
+        )
     signals = [signal for answers in groups for signal in answers.asked]
     teacher = ShardTeacher(
         cache,
@@ -51,13 +56,6 @@ def verify_teacher(run: Run, teacher_name: str, count: int) -> Iterator[str]:
         configuration.teach.batch_tokens,
         rows.has_masks(group),
     )
-    if not groups:
-        raise IntegrityError(
-            "answers of this teacher for the rows that are there",
-            f"none in {cache.path}",
-            "run `distill teach` with this configuration",
-        )
-    seed = secrets.randbits(32)
     worst: dict[str, Compared] = {}
     asked = Counter[str]()
     for found in ask_again(teacher, manifest.shards, count, np.random.default_rng(seed)):

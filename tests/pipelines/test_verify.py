@@ -1,6 +1,7 @@
 """Verifying a cache, mending it, and asking its teacher again."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from conftest import cache_hashes, run_yaml
 from verbs import distill, good
 
+from distill.encoder import Encoder
 from distill.needs import teacher_groups
+from distill.tokens import Tokenizer
 from schemas import rows
 from schemas.cache import Cache
 from schemas.codec import Kept
@@ -181,9 +184,14 @@ def test_another_answer_than_the_teachers_is_found(copy):
     done = distill("verify", copy / "run.yaml", "--live", 3)
     assert done.exit_code == 5
     assert f"{answers.name}: shard" in done.output
+    (seed,) = set(re.findall(r"\(seed (\d+)\)", done.output))
+    again = distill("verify", copy / "run.yaml", "--live", 3, "--seed", seed)
+    assert again.output == done.output
 
 
-def test_a_teacher_that_never_answered_cannot_be_asked_again(copy):
+def test_a_teacher_that_never_answered_is_not_loaded_to_be_asked_again(copy, monkeypatch):
+    monkeypatch.delattr(Encoder, "load_accelerated")
+    monkeypatch.delattr(Tokenizer, "load")
     done = distill("verify", copy / "run.yaml", "teach.max_length=20", "--live", 3)
     assert done.exit_code == 5
     assert "answers of this teacher" in done.output
