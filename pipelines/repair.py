@@ -13,6 +13,7 @@ from schemas import rows, tokens
 from schemas.cache import Cache
 from schemas.errors import IntegrityError
 from schemas.group import Group
+from schemas.manifest import Manifest
 from schemas.store import names_in, remove, stored_bytes, write_bytes
 
 
@@ -35,7 +36,9 @@ def repair(run: Run) -> Iterator[str]:
         yield f"removed: {path}: in no manifest"
     cache = Cache(run.configuration.cache_path)
     if findings.layout:
-        shards = len(cache.group(rows.NAME).manifest().shards)
+        group = cache.group(rows.NAME)
+        # Read as it stands: how many shards there are it says also where one of them is not there.
+        shards = len(Manifest.read(group.manifest_path(), group.remedy).shards)
         remove(cache.path / "cache.json")
         cache.choose_layout(run.configuration.name, 0, shards)
         yield "written again: cache.json"
@@ -51,10 +54,12 @@ def repair(run: Run) -> Iterator[str]:
 def remake_rows(run: Run, findings: Findings) -> Iterator[str]:
     """Make bad shards of rows and candidates anew."""
     bad = [(group, shard) for group, shard in findings.bad if is_of_rows(group)]
+    unreadable = [group for group in findings.unreadable if is_of_rows(group)]
+    # One shard file that is not there makes a group unreadable, and augment refuses it for as long as a note names it.
+    bad += [(group, shard) for group in unreadable for shard in damaged(group)]
     for group, shard in bad:
         group.forget(shard)
         yield f"removed: {group.name}: shard {shard}"
-    unreadable = [group for group in findings.unreadable if is_of_rows(group)]
     for group in unreadable:
         remove(group.manifest_path())
         yield f"removed: {group.name}: its manifest"
@@ -119,7 +124,7 @@ def reteach(run: Run, findings: Findings) -> Iterator[str]:
 
 
 def damaged(group: Group) -> list[int]:
-    """Return the shards of a group without a manifest whose files are not what their side files say."""
+    """Return the shards of a group without a good manifest whose files are not what their side files say."""
     found: list[int] = []
     for stem in (name.removesuffix(".json") for name in names_in(group.path)):
         try:

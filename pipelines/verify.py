@@ -139,9 +139,14 @@ def check_beside(group: Group, manifest: Manifest, findings: Findings) -> None:
 
 
 def expected_ids(run: Run) -> list[str] | None:
-    """Return the rows that all groups should have, `None` where nobody can tell."""
+    """Return the rows that all groups should have, `None` where nobody can tell.
+
+    Raises `ConfigurationError` where nothing was written of them.
+    """
+    cache = Cache(run.configuration.cache_path)
+    group = cache.group(rows.NAME)
     try:
-        return rows_group(run.configuration).manifest().ids
+        return (group if group in cache.folders() else rows_group(run.configuration)).manifest().ids
     except (IntegrityError, NewerFormatError):
         return None
 

@@ -125,8 +125,9 @@ class Group:
     def remedy_for(self, side: SideFile) -> str:
         """What to do about one damaged shard."""
         return (
-            f"delete {address(self.side_path(side.shard))} and {address(self.manifest_path())}, and run the command "
-            "that wrote them again: only that shard is made anew"
+            "run `distill verify --repair` with the same configuration, or delete "
+            f"{address(self.side_path(side.shard))} and {address(self.manifest_path())} and run the command that wrote "
+            "them again: only that shard is made anew"
         )
 
     def side_path(self, shard: int) -> Path:

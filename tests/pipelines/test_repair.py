@@ -1,6 +1,7 @@
 """Repairing: what other configurations wrote is left as it is, and what is made anew has the same bytes."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,36 @@ def test_what_no_teacher_of_the_configuration_wrote_is_left_and_said(path, tmp_p
     assert bad.name in done.output
     after = cache_hashes(cache(path))
     assert {name for name in before if after.get(name) != before[name]} == {str(bad.relative_to(cache(path)))}
+
+
+@pytest.mark.parametrize("name", ["rows", "candidates.tinybert"])
+@pytest.mark.parametrize("how", ["missing", "truncated"])
+@pytest.mark.parametrize("also", [None, "manifest.json", "../cache.json"])
+def test_shard_files_of_augment_that_are_not_whole_are_made_anew_and_no_others(path, name, how, also):
+    """Also where the manifest is lost, as where an earlier repair was cut short, or the layout."""
+    before = cache_hashes(cache(path))
+    (bad,) = cache(path).glob(f"{name}/00001-*.arrow")
+    bad.unlink() if how == "missing" else os.truncate(bad, 200)
+    if also:
+        (bad.parent / also).unlink()
+    untouched = {each: each.stat().st_mtime_ns for each in cache(path).rglob("*.arrow") if each != bad}
+    assert distill("verify", path).exit_code == 5
+    printed = good("verify", path, "--repair")
+    assert f"removed: {name}: shard 1" in printed
+    assert cache_hashes(cache(path)) == before
+    assert untouched == {each: each.stat().st_mtime_ns for each in cache(path).rglob("*.arrow") if each != bad}
+
+
+@pytest.mark.parametrize("name", ["rows", "candidates.tinybert"])
+def test_augment_says_what_mends_a_missing_shard_file(path, name):
+    before = cache_hashes(cache(path))
+    (bad,) = cache(path).glob(f"{name}/00001-*.arrow")
+    bad.unlink()
+    done = distill("augment", path)
+    assert done.exit_code == 5
+    assert "distill verify --repair" in done.output
+    good("verify", path, "--repair")
+    assert cache_hashes(cache(path)) == before
 
 
 @pytest.mark.parametrize(
