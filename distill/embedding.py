@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModel
 
 from distill.batch import Batch
 from distill.encoder import Encoder
-from schemas.checkpoint import ORIGIN
+from schemas.checkpoint import ORIGIN, Checkpoint
 from schemas.errors import ModelError
 from schemas.signal import hidden
 from schemas.task import Kind
@@ -82,6 +82,17 @@ def not_apart(model: Any, found: str) -> ModelError:
         f"{type(model).__name__}: {found}",
         "set teach.embedding=keep",
     )
+
+
+def embedding_size(checkpoint: Checkpoint) -> int:
+    """Return how many bytes a teacher's embeddings take, without loading any; 0 where they cannot be had."""
+    configuration = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False)
+    try:
+        with torch.device("meta"):
+            body = AutoModel.from_config(without_blocks(configuration))
+    except Exception:  # As in `embedding_bytes`, which refuses such a teacher where its embeddings are wanted.
+        return 0
+    return sum(weight.numel() * weight.element_size() for weight in body.state_dict().values())
 
 
 def without_blocks(configuration: Any) -> Any:

@@ -130,13 +130,15 @@ class Planner:
     @cached_property
     def volume(self) -> Volume:
         """The rows that the teacher is asked for, those made if they are there; else as the plan of them found."""
-        teaching, calibration = self.configuration.teach, self.calibration
+        calibration = self.calibration
         if calibration.made:
-            return volume_of(self.cache, calibration.made, calibration.tokenizer, teaching, self.kind)
+            return volume_of(
+                self.cache, calibration.made, calibration.checkpoint, calibration.tokenizer, self.configuration
+            )
         examples = [*calibration.sample, *self.copied] if self.copied else calibration.looked_at
         layout = self.cache.layout()
         shards = layout.shards if layout else self.configuration.shards or default_shards(self.kept)
-        return sampled(self.grown, shards, examples, calibration.tokenizer, teaching, self.kind)
+        return sampled(self.grown, shards, examples, calibration.checkpoint, calibration.tokenizer, self.configuration)
 
     # Stages
 

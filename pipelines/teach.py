@@ -182,7 +182,7 @@ def give(
 def own_volume(configuration: Configuration, teachers: Teachers, rows: Manifest) -> Volume:
     """Return the volume of the rows as the run's own teacher reads them."""
     tokenizer = Tokenizer.load(teachers.own, configuration.teach.max_length)
-    return volume_of(Cache(configuration.cache_path), rows, tokenizer, configuration.teach, configuration.task.kind)
+    return volume_of(Cache(configuration.cache_path), rows, teachers.own, tokenizer, configuration)
 
 
 def groups_of(

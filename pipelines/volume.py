@@ -7,12 +7,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from distill.embedding import embedding_size
 from distill.teach import TOKEN_ROWS, blocks
 from distill.tokens import Encoded, Tokenizer
 from schemas import rows, tokens
 from schemas.answers import Answers
 from schemas.cache import Cache
-from schemas.configuration import Teaching
+from schemas.checkpoint import Checkpoint
+from schemas.configuration import Configuration
 from schemas.example import Example
 from schemas.lengths import Lengths
 from schemas.manifest import Manifest
@@ -29,15 +31,15 @@ class Volume:
     """So many rows in so many shards, asked for in batches of so many tokens.
 
     `looked_at` are lengths of rows in the order of a shard: of every shard, or of a sample that stands for all. So many
-    of those are `left_out`: too long to be asked for. `vocabulary` is that of the teacher's tokenizer, `token_bytes`
-    are those of the shards of token ids.
+    of those are `left_out`: too long to be asked for. `embedding_bytes` are those of the teacher's embeddings,
+    `token_bytes` those of the shards of token ids.
     """
 
     rows: int
     shards: int
     batch_tokens: int
     looked_at: Sequence[Lengths]
-    vocabulary: int = 0
+    embedding_bytes: int = 0
     left_out: int = 0
     token_bytes: float = 0
 
@@ -77,7 +79,7 @@ class Volume:
     def bytes(self, answers: Answers) -> float:
         """Bytes of a group's shards."""
         numbers = self.share * answers.bytes(self.asked.at(answers.family.at), self.left_out)
-        return numbers + answers.weight_bytes(self.vocabulary) + around(answers.schema, self.batches, self.shards)
+        return numbers + answers.weight_bytes(self.embedding_bytes) + around(answers.schema, self.batches, self.shards)
 
 
 def around(schema: pa.Schema, batches: float, shards: int) -> float:
@@ -86,25 +88,35 @@ def around(schema: pa.Schema, batches: float, shards: int) -> float:
     return batches * pa.ipc.get_record_batch_size(empty) + shards * (schema.serialize().size + BYTES_OF_THE_END)
 
 
-def volume_of(cache: Cache, manifest: Manifest, tokenizer: Tokenizer, teaching: Teaching, kind: Kind) -> Volume:
+def volume_of(
+    cache: Cache, manifest: Manifest, teacher: Checkpoint, tokenizer: Tokenizer, configuration: Configuration
+) -> Volume:
     """Return the volume of the rows of a cache: all are looked at where they are tokenised, else a sample is."""
     group = cache.group(tokens.name(tokenizer.fingerprint, tokenizer.max_length))
+    number, shards = manifest.rows, len(manifest.shards)
     if not (group.is_published() and (found := group.manifest()).ids == manifest.ids):
-        return sampled(manifest.rows, len(manifest.shards), rows_of(cache, manifest), tokenizer, teaching, kind)
+        return sampled(number, shards, rows_of(cache, manifest), teacher, tokenizer, configuration)
     looked_at = [Lengths.of_table(group.read_shard(side)) for side in found.shards]
-    left_out = found.accounting["cut"] if teaching.leaves_out else 0
-    pieces = len(tokenizer.backend)
-    return Volume(manifest.rows, len(manifest.shards), teaching.batch_tokens, looked_at, pieces, left_out, found.bytes)
+    left_out = found.accounting["cut"] if configuration.teach.leaves_out else 0
+    batch_tokens = configuration.teach.batch_tokens
+    return Volume(number, shards, batch_tokens, looked_at, embedding_size(teacher), left_out, found.bytes)
 
 
 def sampled(
-    number: int, shards: int, sample: Iterable[Example], tokenizer: Tokenizer, teaching: Teaching, kind: Kind
+    number: int,
+    shards: int,
+    sample: Iterable[Example],
+    teacher: Checkpoint,
+    tokenizer: Tokenizer,
+    configuration: Configuration,
 ) -> Volume:
     """Return the volume of so many rows in so many shards, of which there is a sample."""
+    kind, teaching = configuration.task.kind, configuration.teach
     encoded = tokenizer.encode_rows(sorted(sample, key=lambda example: example.order), words=unit_of(kind) is Unit.WORD)
     left_out = encoded.cut if teaching.leaves_out else 0
     size = token_bytes(encoded, number, shards, kind)
-    return Volume(number, shards, teaching.batch_tokens, [encoded.lengths], len(tokenizer.backend), left_out, size)
+    embeddings = embedding_size(teacher)
+    return Volume(number, shards, teaching.batch_tokens, [encoded.lengths], embeddings, left_out, size)
 
 
 def token_bytes(sample: Encoded, number: int, shards: int, kind: Kind) -> float:

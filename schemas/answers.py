@@ -128,13 +128,13 @@ class Answers:
         around = BYTES_AROUND + (8 if self.codec.scales else 0)
         return float(np.sum(numbers)) + (len(lengths) + empty) * around
 
-    def weight_bytes(self, vocabulary: int) -> int:
-        """Return about what the teacher's weights beside the shards take: queries and keys, or a row a piece."""
+    def weight_bytes(self, embedding: int) -> int:
+        """Return what the weights beside the shards take: queries and keys, or embeddings of that size."""
         match self.family:
             case Family.ATTENTION_INPUT:
                 return 8 * len(self.layers) * self.width * (self.width + 1)
             case Family.EMBEDDING:
-                return 4 * vocabulary * self.width
+                return embedding
             case _:
                 return 0
 

@@ -20,7 +20,7 @@ GROUPS = [
 
 def volume(rows: int) -> Volume:
     """Rows of 40 tokens in one shard."""
-    return Volume(rows, 1, 4096, [LENGTHS], vocabulary=30_522)
+    return Volume(rows, 1, 4096, [LENGTHS], embedding_bytes=4 * 30_522 * 768)
 
 
 def test_the_bytes_of_tinyberts_targets_are_those_of_the_arithmetic():
