@@ -1,5 +1,12 @@
-"""Reading batches of random rows packed, by the package and by what else keeps such numbers."""
+"""Reading batches of random rows packed, by the package and by what else keeps such numbers.
 
+Each other way is measured beside ours in a process of its own: how fast memory is had for tensors depends on what was
+freed before, by other ways of reading too.
+"""
+
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -52,28 +59,16 @@ class Reading:
         """Read all batches as training does; return how many numbers."""
         return sum(reader.read(pick, signals).numbers.size for pick in self.picks for reader, signals in self.readers)
 
-    def ratios(self) -> dict[str, float]:
-        """Return the time of every other way of reading by ours, and ours by copying as many bytes."""
-        others = {
-            "bare_copies": self.bare_copies(),
-            "datasets": self.tensors(),
-            "datasets_float16": self.tensors(dtype=torch.float16),
-            "datasets_arrow": self.tables(),
-            "parquet": self.parquet(),
-            "safetensors": self.slices(),
-            "safetensors_torch": self.slices_torch(),
-        }
-        readers = [reader for reader, _ in self.readers]
-        found = {"read_vs_memcpy": reading_by_memcpy("read_vs_memcpy", readers, self.picks, self.rounds)}
-        return found | {f"read_vs_{name}": self.against(f"read_vs_{name}", read) for name, read in others.items()}
-
-    def against(self, name: str, baseline: Callable[[], int]) -> float:
-        """Return the time of another way of reading by ours."""
+    def against(self, way: str) -> float:
+        """Return the time of another way of reading by ours; for `memcpy`, of ours by copying as many bytes."""
+        name = f"read_vs_{way}"
+        if way == "memcpy":
+            return reading_by_memcpy(name, [reader for reader, _ in self.readers], self.picks, self.rounds)
 
         def same(expected: int, found: int) -> None:
             assert expected == found, (expected, found)
 
-        return ratio(name, baseline, self.ours, same, rounds=self.rounds)
+        return ratio(name, WAYS[way](self), self.ours, same, rounds=self.rounds)
 
     def opened(self, form: str, **options: Any) -> list[tuple[Any, str]]:
         """Both groups as `datasets` opens them, with the name of the numbers' column."""
@@ -162,3 +157,26 @@ def copied(numbers: Any, rows: list[tuple[int, int]], buffer: np.ndarray) -> int
         buffer[at : at + end - start] = numbers[start:end]
         at += end - start
     return at
+
+
+WAYS: dict[str, Callable[[Reading], Callable[[], int]]] = {
+    "bare_copies": Reading.bare_copies,
+    "datasets": Reading.tensors,
+    "datasets_float16": lambda reading: reading.tensors(dtype=torch.float16),
+    "datasets_arrow": Reading.tables,
+    "parquet": Reading.parquet,
+    "safetensors": Reading.slices,
+    "safetensors_torch": Reading.slices_torch,
+}
+
+
+def reading_ratios(payload: Payload, rounds: int) -> dict[str, float]:
+    """Return the time of every other way of reading by ours, and ours by copying as many bytes."""
+    found = {}
+    for way in ("memcpy", *WAYS):
+        command = [sys.executable, "-m", "benchmarks.read_beside", str(payload.folder), str(len(payload.lengths)), way]
+        said = subprocess.run([*command, str(rounds)], capture_output=True, text=True, check=True).stdout
+        *shown, last = said.splitlines()
+        print("\n".join(shown), flush=True)
+        found[f"read_vs_{way}"] = json.loads(last)
+    return found

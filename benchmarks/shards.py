@@ -29,7 +29,8 @@ made-up numbers, written through the writer of the package; writing is with a mo
   epochs of each of its two stages. Making a student and saving it are in both; below 1, offline loses, and the fewest
   passes over the rows for which it pays are printed.
 
-Each baseline and its counterpart run in turn in one process on one thread; the last line is one JSON object.
+Each baseline and its counterpart run in turn in one process on one thread, every way of reading in a fresh one; the
+last line is one JSON object.
 """
 
 import argparse
@@ -48,7 +49,7 @@ from benchmarks.bounds import teaching_by_forward
 from benchmarks.inputs import read_arguments
 from benchmarks.measure import finish
 from benchmarks.payload import NAIVE, Payload, lengths_of
-from benchmarks.reading import Reading
+from benchmarks.reading import reading_ratios
 from benchmarks.students import offline_vs_live
 from schemas.checkpoint import Checkpoint
 from schemas.codec import Codec
@@ -111,7 +112,7 @@ def main() -> None:
         # Cold epochs come first: pages of files that this process has mapped could not be dropped.
         found = {"hash_share": hash_share(payload)}
         found |= {
-            **Reading(payload, folder, rounds).ratios(),
+            **reading_ratios(payload, rounds),
             **sizes(folder, 64 if arguments.quick else 256),
         }
         found |= offline_vs_live(Bench(folder / "students", arguments))
