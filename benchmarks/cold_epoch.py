@@ -7,6 +7,7 @@ costs is measured afterwards, when the files are in memory; and a cold epoch wit
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,6 +16,8 @@ import pyarrow as pa
 
 from benchmarks.measure import seconds
 from benchmarks.payload import Payload, lengths_of
+from distill.packed import read_together
+from distill.threads import together
 from schemas.codec import Codec
 from schemas.digest import file_digest
 from schemas.group import Group
@@ -30,10 +33,9 @@ def drop(path: Path) -> None:
 def epoch(payload: Payload) -> None:
     """Read all rows in random order, in batches of 32."""
     order = np.random.default_rng(0).permutation(len(payload.lengths))
-    readers = payload.readers()
+    wanted = {reader: reader.answers.signals for reader in payload.readers()}
     for start in range(0, len(order), 32):
-        for reader in readers:
-            reader.read(order[start : start + 32], reader.answers.signals)
+        read_together(order[start : start + 32], wanted)
 
 
 def cold_epoch(payload: Payload) -> float:
@@ -50,7 +52,8 @@ def main() -> None:
     pa.array([1.0]).to_numpy()
     cold = cold_epoch(payload)
     warm, _ = seconds(lambda: epoch(payload))
-    hashing, _ = seconds(lambda: [file_digest(path) for path in payload.files])
+    works = [partial(file_digest, path) for path in payload.files]
+    hashing, _ = seconds(lambda: together(works, len(works)))
     with patch.object(Group, "check_content"):
         unhashed = cold_epoch(payload)
     print(json.dumps({"cold": cold, "warm": warm, "hashing": hashing, "cold without hashing": unhashed}))

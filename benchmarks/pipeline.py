@@ -59,7 +59,8 @@ def read_vs_memcpy(bench: Bench) -> float:
     loaded = bench.training_rows(teacher)
     signals = {s for answers in teacher.groups for s in answers.signals if s.family is not Family.LOGITS}
     readers = open_readers(bench.cache, TEACHER, signals, loaded, Codec.F16, teacher.identity)
-    return reading_by_memcpy("read_vs_memcpy", readers, picks_of(len(loaded.ids)), max(5, bench.rounds))
+    wanted = {reader: reader.answers.signals for reader in readers}
+    return reading_by_memcpy("read_vs_memcpy", wanted, picks_of(len(loaded.ids)), max(5, bench.rounds))
 
 
 def offline_vs_live_epoch(bench: Bench) -> float:

@@ -13,8 +13,8 @@ from schemas.codec import Codec
 
 
 def main() -> None:
-    folder, rows, way, rounds = sys.argv[1:]
-    torch.set_num_threads(1)
+    folder, rows, way, rounds, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
     payload = Payload(Path(folder), lengths_of(int(rows)), Codec.F16)
     with tempfile.TemporaryDirectory() as own:
         print(json.dumps(Reading(payload, Path(own), int(rounds)).against(way)))

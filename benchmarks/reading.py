@@ -1,14 +1,17 @@
 """Reading batches of random rows packed, by the package and by what else keeps such numbers.
 
-Each other way is measured beside ours in a process of its own: how fast memory is had for tensors depends on what was
-freed before, by other ways of reading too.
+Every way ends with the same arrays, layer after layer and in each row after row, which is held against ours before
+anything is timed. Each other way is measured beside ours in a process of its own: how fast memory is had for tensors
+depends on what was freed before, by other ways of reading too.
 """
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,12 @@ from safetensors import safe_open
 from benchmarks.bounds import picks_of, reading_by_memcpy
 from benchmarks.measure import ratio
 from benchmarks.payload import Payload, write_parquet, write_safetensors
+from distill.packed import make, read_together
+from distill.packed_column import shares
+from distill.threads import together
+
+Read = Callable[[np.ndarray], Sequence[Any]]
+"""Returns [layers, numbers] of each group for a batch of rows."""
 
 
 class Reading:
@@ -32,7 +41,7 @@ class Reading:
         self.folder = folder
         self.rounds = rounds
         self.picks = picks_of(len(payload.lengths))
-        self.readers = [(reader, reader.answers.signals) for reader in payload.readers()]
+        self.wanted = {reader: reader.answers.signals for reader in payload.readers()}
 
     @cached_property
     def columns(self) -> list[pa.LargeListArray]:
@@ -45,104 +54,118 @@ class Reading:
         return [column.offsets.to_numpy() for column in self.columns]
 
     @cached_property
-    def buffers(self) -> list[np.ndarray]:
-        """Room for the largest batch of each group."""
-        longest = (max(int(np.diff(ends)[pick].sum()) for pick in self.picks) for ends in self.ends)
-        return [np.empty(size, np.float16) for size in longest]
+    def layers(self) -> list[int]:
+        """How many layers each group has."""
+        return [len(signals) for signals in self.wanted.values()]
 
     @cached_property
     def safetensors_file(self) -> Path:
         """Both groups as flat tensors."""
         return write_safetensors(self.columns, self.folder / "rows.safetensors")
 
-    def ours(self) -> int:
-        """Read all batches as training does; return how many numbers."""
-        return sum(reader.read(pick, signals).numbers.size for pick in self.picks for reader, signals in self.readers)
+    def ours(self, pick: np.ndarray) -> list[np.ndarray]:
+        """Read a batch as training does."""
+        return [packed.numbers for packed in read_together(pick, self.wanted).values()]
 
     def against(self, way: str) -> float:
         """Return the time of another way of reading by ours; for `memcpy`, of ours by copying as many bytes."""
         name = f"read_vs_{way}"
         if way == "memcpy":
-            return reading_by_memcpy(name, [reader for reader, _ in self.readers], self.picks, self.rounds)
+            return reading_by_memcpy(name, self.wanted, self.picks, self.rounds)
+        other = WAYS[way](self)
+        for expected, found in zip(self.ours(self.picks[0]), other(self.picks[0]), strict=True):
+            assert np.array_equal(expected, np.asarray(found)), name
+
+        def all_of(read: Read) -> int:
+            return sum(each.shape[1] for pick in self.picks for each in read(pick))
 
         def same(expected: int, found: int) -> None:
             assert expected == found, (expected, found)
 
-        return ratio(name, WAYS[way](self), self.ours, same, rounds=self.rounds)
+        return ratio(name, partial(all_of, other), partial(all_of, self.ours), same, rounds=self.rounds)
 
-    def opened(self, form: str, **options: Any) -> list[tuple[Any, str]]:
-        """Both groups as `datasets` opens them, with the name of the numbers' column."""
-        pairs = zip(self.payload.groups, self.readers, strict=True)
-        found = ((load_from_disk(str(group.path)), reader.answers.family.value) for group, (reader, _) in pairs)
-        return [(each.select_columns(name).with_format(form, **options), name) for each, name in found]
+    def opened(self, form: str, **options: Any) -> list[tuple[Any, str, int]]:
+        """Both groups as `datasets` opens them, with the name of the numbers' column and how many layers it has."""
+        names = [reader.answers.family.value for reader in self.wanted]
+        found = (load_from_disk(str(group.path)) for group in self.payload.groups)
+        return [
+            (each.select_columns(name).with_format(form, **options), name, layers)
+            for each, name, layers in zip(found, names, self.layers, strict=True)
+        ]
 
-    def tensors(self, **options: Any) -> Callable[[], int]:
-        """`datasets` in its format of tensors, a tensor a row, put end to end."""
+    def tensors(self, **options: Any) -> Read:
+        """`datasets` in its format of tensors, a tensor a row."""
         opened = self.opened("torch", **options)
-        return lambda: sum(torch.cat(list(each[pick][name])).numel() for pick in self.picks for each, name in opened)
+        return lambda pick: [
+            torch.cat([row.view(layers, -1) for row in each[pick][name]], 1) for each, name, layers in opened
+        ]
 
-    def tables(self) -> Callable[[], int]:
-        """`datasets` in Arrow's format, its pieces put end to end."""
+    def tables(self) -> Read:
+        """`datasets` in Arrow's format."""
         opened = self.opened("arrow")
-        return lambda: sum(packed(each[pick]) for pick in self.picks for each, _ in opened)
+        return lambda pick: [side_by_side(each[pick][name], layers) for each, name, layers in opened]
 
-    def parquet(self) -> Callable[[], int]:
+    def parquet(self) -> Read:
         """Parquet, a row a row group."""
         opened = parquet.ParquetFile(write_parquet(self.columns, self.folder / "rows.parquet"), memory_map=True)
-        return lambda: sum(packed(opened.read_row_groups(pick.tolist())) for pick in self.picks)
 
-    def bare_copies(self) -> Callable[[], int]:
-        """The copies that ours makes and nothing else, all views made before: what no reader can be faster than."""
-        views = []
-        for pick in self.picks:
-            for (reader, signals), buffer in zip(self.readers, self.buffers, strict=True):
-                reader.read(pick, signals)  # Which maps its shards.
-                (column,) = reader.columns
-                at = 0
-                for address, size in zip(column.addresses[pick].tolist(), column.sizes[pick].tolist(), strict=True):
-                    count = size * len(signals)
-                    views.append((buffer[at : at + count], column.mapped[0][address : address + count]))
-                    at += count
-
-        def copy() -> int:
-            for target, source in views:
-                np.copyto(target, source)
-            return sum(target.size for target, _ in views)
-
-        return copy
-
-    def slices_torch(self) -> Callable[[], int]:
-        """Slices of a safetensors file as tensors, put end to end."""
-        file = safe_open(self.safetensors_file, "pt")
-        found = [file.get_slice(name) for name in ("0", "1")]
-
-        def read() -> int:
-            return sum(
-                torch.cat([numbers[start:end] for start, end in spans(ends, pick)]).numel()
-                for pick in self.picks
-                for numbers, ends in zip(found, self.ends, strict=True)
-            )
+        def read(pick: np.ndarray) -> list[np.ndarray]:
+            columns = opened.read_row_groups(pick.tolist()).columns
+            return [side_by_side(column, layers) for column, layers in zip(columns, self.layers, strict=True)]
 
         return read
 
-    def slices(self) -> Callable[[], int]:
+    def bare_copies(self) -> Read:
+        """The copies that ours makes and nothing else, shared out before: what no reader can be faster than."""
+        for pick in self.picks:
+            self.ours(pick)  # Which opens the shards and makes the buffers as large as they become.
+        ready = {}
+        for pick in self.picks:
+            each = [reader.fillings(pick, reader.shards_of(pick), signals) for reader, signals in self.wanted.items()]
+            fillings = [filling for (filling,) in each]
+            works = [partial(make, copies) for copies in shares(fillings, torch.get_num_threads())]
+            ready[id(pick)] = works, [filling.packed for filling in fillings]
+
+        def read(pick: np.ndarray) -> list[np.ndarray]:
+            works, packed = ready[id(pick)]
+            together(works, len(works))
+            return packed
+
+        return read
+
+    def slices_torch(self) -> Read:
+        """Slices of a safetensors file as tensors."""
+        file = safe_open(self.safetensors_file, "pt")
+        found = [(file.get_slice(f"{i}"), ends, layers) for i, (ends, layers) in enumerate(self.cuts)]
+        return lambda pick: [
+            torch.cat([numbers[start:end].view(layers, -1) for start, end in spans(ends, pick)], 1)
+            for numbers, ends, layers in found
+        ]
+
+    def slices(self) -> Read:
         """Slices of a safetensors file as arrays, copied into buffers that are used again, as ours are."""
         file = safe_open(self.safetensors_file, "np")
-        found = [file.get_slice(name) for name in ("0", "1")]
+        longest = [max(int(np.diff(ends)[pick].sum()) for pick in self.picks) for ends in self.ends]
+        buffers = [np.empty(size, np.float16) for size in longest]
+        found = [(file.get_slice(f"{i}"), ends, layers) for i, (ends, layers) in enumerate(self.cuts)]
+        return lambda pick: [
+            copied(numbers, spans(ends, pick), layers, buffer)
+            for (numbers, ends, layers), buffer in zip(found, buffers, strict=True)
+        ]
 
-        def read() -> int:
-            return sum(
-                copied(numbers, spans(ends, pick), buffer)
-                for pick in self.picks
-                for numbers, ends, buffer in zip(found, self.ends, self.buffers, strict=True)
-            )
-
-        return read
+    @property
+    def cuts(self) -> list[tuple[np.ndarray, int]]:
+        """Where rows of each group end, and how many layers they have."""
+        return list(zip(self.ends, self.layers, strict=True))
 
 
-def packed(table: pa.Table) -> int:
-    """Put the rows of a table's columns of lists end to end; return how many numbers."""
-    return sum(len(column.combine_chunks().flatten()) for column in table.columns)
+def side_by_side(column: pa.ChunkedArray, layers: int) -> np.ndarray:
+    """Put the lists of a column side by side, layer after layer."""
+    pieces = []
+    for chunk in column.chunks:
+        values, ends = chunk.values.to_numpy(), chunk.offsets.to_numpy().tolist()
+        pieces += [values[start:end].reshape(layers, -1) for start, end in pairwise(ends)]
+    return np.concatenate(pieces, axis=1)
 
 
 def spans(ends: np.ndarray, pick: np.ndarray) -> list[tuple[int, int]]:
@@ -150,16 +173,19 @@ def spans(ends: np.ndarray, pick: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(ends[pick].tolist(), ends[pick + 1].tolist(), strict=True))
 
 
-def copied(numbers: Any, rows: list[tuple[int, int]], buffer: np.ndarray) -> int:
-    """Copy rows from a sliced tensor into a buffer; return how many numbers."""
+def copied(numbers: Any, rows: list[tuple[int, int]], layers: int, buffer: np.ndarray) -> np.ndarray:
+    """Copy rows from a sliced tensor into a buffer, layer after layer."""
+    total = sum(end - start for start, end in rows) // layers
+    packed = buffer[: layers * total].reshape(layers, total)
     at = 0
     for start, end in rows:
-        buffer[at : at + end - start] = numbers[start:end]
-        at += end - start
-    return at
+        size = (end - start) // layers
+        packed[:, at : at + size] = numbers[start:end].reshape(layers, size)
+        at += size
+    return packed
 
 
-WAYS: dict[str, Callable[[Reading], Callable[[], int]]] = {
+WAYS: dict[str, Callable[[Reading], Read]] = {
     "bare_copies": Reading.bare_copies,
     "datasets": Reading.tensors,
     "datasets_float16": lambda reading: reading.tensors(dtype=torch.float16),
@@ -169,14 +195,22 @@ WAYS: dict[str, Callable[[Reading], Callable[[], int]]] = {
     "safetensors_torch": Reading.slices_torch,
 }
 
+ON_ONE_THREAD = ("memcpy", "bare_copies", "datasets", "safetensors")
+
 
 def reading_ratios(payload: Payload, rounds: int) -> dict[str, float]:
-    """Return the time of every other way of reading by ours, and ours by copying as many bytes."""
+    """Return the time of every other way of reading by ours, and ours by copying as many bytes.
+
+    All of them are given all cores, and some then one thread.
+    """
+    cores = len(os.sched_getaffinity(0))
+    wanted = [(way, cores, f"read_vs_{way}") for way in ("memcpy", *WAYS)]
+    wanted += [(way, 1, f"read_vs_{way}_one_thread") for way in ON_ONE_THREAD]
     found = {}
-    for way in ("memcpy", *WAYS):
-        command = [sys.executable, "-m", "benchmarks.read_beside", str(payload.folder), str(len(payload.lengths)), way]
-        said = subprocess.run([*command, str(rounds)], capture_output=True, text=True, check=True).stdout
-        *shown, last = said.splitlines()
-        print("\n".join(shown), flush=True)
-        found[f"read_vs_{way}"] = json.loads(last)
+    for way, threads, name in wanted:
+        options = [str(payload.folder), str(len(payload.lengths)), way, str(rounds), str(threads)]
+        command = [sys.executable, "-m", "benchmarks.read_beside", *options]
+        *shown, last = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        print("\n".join(f"threads {threads}: {line}" for line in shown), flush=True)
+        found[name] = json.loads(last)
     return found

@@ -1,18 +1,22 @@
-"""Reading a group of a teacher's answers: slices over memory maps into one reused packed buffer."""
+"""Reading groups of a teacher's answers: slices over memory maps into reused packed buffers, by all threads."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from mmap import mmap
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
+import torch
 
+from distill.packed_column import Copy, Filling, PackedColumn, shares
+from distill.threads import together
 from schemas.answers import SCALES, Answers, Status, failures
 from schemas.errors import IntegrityError
 from schemas.group import Group
 from schemas.signal import Signal
+
+SHARE = 1 << 20
+"""Bytes that a thread must have to copy: fewer are copied sooner than handed over."""
 
 
 class Packed(NamedTuple):
@@ -25,62 +29,6 @@ class Packed(NamedTuple):
     def nbytes(self) -> int:
         """Bytes of both."""
         return self.numbers.nbytes + (0 if self.scales is None else self.scales.nbytes)
-
-
-@dataclass
-class PackedColumn:
-    """A column of numbers, `sizes` numbers a row and signal, and the buffer that rows of it are copied into.
-
-    `addresses` are where the numbers of each row begin in its shard, known for shards that are mapped.
-    """
-
-    name: str
-    dtype: np.dtype
-    sizes: np.ndarray
-    addresses: np.ndarray = field(init=False)
-    mapped: dict[int, np.ndarray] = field(default_factory=dict)
-    buffer: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.addresses = np.zeros(len(self.sizes), np.int64)
-        self.buffer = np.empty(0, self.dtype)
-
-    def pack(self, rows: np.ndarray, shards: list[int], positions: list[int]) -> np.ndarray:
-        """Return [positions, numbers] of some rows, whose shards are given, as a view of the buffer."""
-        sizes = self.sizes[rows].tolist()
-        total = sum(sizes)
-        if self.buffer.size < len(positions) * total:
-            self.buffer = np.empty(len(positions) * total, self.dtype)
-        packed = self.buffer[: len(positions) * total].reshape(len(positions), total)
-        places = list(zip(map(self.mapped.__getitem__, shards), self.addresses[rows].tolist(), sizes, strict=True))
-        # Neighbouring layers of a row lie end to end, so a run of them is one view and all its copies are one call.
-        for at, first, count in runs(positions):
-            views = [
-                numbers[address + first * size : address + (first + count) * size].reshape(count, size)
-                for numbers, address, size in places
-            ]
-            np.concatenate(views, axis=1, out=packed[at : at + count])
-        return packed
-
-    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
-        """Map the column of a shard, which has these rows; return how many numbers each has.
-
-        Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
-        """
-        base = pa.py_buffer(view).address
-        addresses, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for batch in batches:
-            column = batch.column(self.name)
-            offsets = column.offsets.to_numpy()
-            buffer = column.values.buffers()[1]
-            if buffer and not 0 <= buffer.address - base <= len(view) - buffer.size:
-                raise ValueError("compressed")
-            addresses.append((buffer.address - base) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1])
-            counts.append(np.diff(offsets))
-        # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
-        self.mapped[shard] = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
-        self.addresses[rows] = np.concatenate(addresses)
-        return np.concatenate(counts)
 
 
 class PackedReader:
@@ -111,23 +59,27 @@ class PackedReader:
         self.group.check_weights(self.manifest)
         return self.group.path / self.answers.family.file
 
-    def read(self, rows: np.ndarray, signals: tuple[Signal, ...]) -> Packed:
+    def read(self, rows: np.ndarray, signals: Sequence[Signal]) -> Packed:
         """Return each signal's numbers of the rows, one after another.
 
         The arrays are views of buffers that the next call overwrites.
         """
-        shards = (np.searchsorted(self.starts, rows, side="right") - 1).tolist()
-        for shard in set(shards) - self.kept_in.keys():
-            self.open(shard)
+        return read_together(rows, {self: signals})[self]
+
+    def shards_of(self, rows: np.ndarray) -> list[int]:
+        """Return the shard of each of some rows."""
+        return (np.searchsorted(self.starts, rows, side="right") - 1).tolist()
+
+    def fillings(self, rows: np.ndarray, shards: Sequence[int], signals: Sequence[Signal]) -> list[Filling]:
+        """Return what fills the buffer of each column with signals of rows, whose shards are given and open."""
         positions = [self.position[signal] for signal in signals]
-        return Packed(*(column.pack(rows, shards, positions) for column in self.columns))
+        return [Filling(column, rows, shards, positions) for column in self.columns]
 
     def kept(self) -> np.ndarray:
         """Return which rows have an answer; opens every shard only where some row has none."""
         if not self.failed:
             return np.ones(int(self.starts[-1]), bool)
-        for shard in set(range(len(self.shards))) - self.kept_in.keys():
-            self.open(shard)
+        open_all({self: range(len(self.shards))})
         return np.concatenate([self.kept_in[shard] for shard in range(len(self.shards))])
 
     def open(self, shard: int) -> None:
@@ -148,10 +100,32 @@ class PackedReader:
         self.kept_in[shard] = kept
 
 
-def runs(positions: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Yield where each run of successive positions begins in the sequence, its first position, and its length."""
-    begin = 0
-    for end in range(1, len(positions) + 1):
-        if end == len(positions) or positions[end] != positions[end - 1] + 1:
-            yield begin, positions[begin], end - begin
-            begin = end
+def open_all(wanted: Mapping[PackedReader, Iterable[int]]) -> None:
+    """Open the shards of readers that are not open yet, several at once."""
+    works = [
+        partial(reader.open, shard)
+        for reader, shards in wanted.items()
+        for shard in sorted(set(shards) - reader.kept_in.keys())
+    ]
+    together(works, len(works))
+
+
+def read_together(rows: np.ndarray, wanted: Mapping[PackedReader, Sequence[Signal]]) -> dict[PackedReader, Packed]:
+    """Return what `read` of each reader gives of the same rows, copied by as many threads as torch has."""
+    if not wanted:
+        return {}
+    shards = {reader: reader.shards_of(rows) for reader in wanted}
+    open_all(shards)
+    fillings = {reader: reader.fillings(rows, shards[reader], signals) for reader, signals in wanted.items()}
+    found = {reader: Packed(*(filling.packed for filling in each)) for reader, each in fillings.items()}
+    size = sum(packed.nbytes for packed in found.values())
+    count = max(1, min(torch.get_num_threads(), size // SHARE))
+    flat = [filling for each in fillings.values() for filling in each]
+    together((partial(make, copies) for copies in shares(flat, count)), count)
+    return found
+
+
+def make(copies: Iterable[Copy]) -> None:
+    """Make copies one after another."""
+    for copy in copies:
+        copy.make()

@@ -227,10 +227,11 @@ def write_block(
     status: list[Status] = []
     start = 0
     for row, length, size in zip(block.tolist(), lengths.tolist(), answers.size(lengths).tolist(), strict=True):
+        row_id = int(rows.ids[row])
         here = slice(start, start + size)
         start += size if asked[row] else 0
-        if not asked[row] or int(rows.ids[row]) in known.places:
-            kept, state = known.get(int(rows.ids[row]))
+        if not asked[row] or row_id in known.places:
+            kept, state = known.get(row_id)
         else:
             kept, error, state = keep(answers, [spoken[signal][here] for signal in answers.asked], length)
             writer.note_error(answers.family.value, error)

@@ -12,7 +12,7 @@ from distill.batch import Batch
 from distill.embedding import Embedding
 from distill.encoder import Encoder, Values
 from distill.needs import USABLE, failed_in
-from distill.packed import Packed, PackedReader
+from distill.packed import Packed, PackedReader, read_together
 from distill.projections import Projections
 from distill.training_rows import TrainingRows
 from schemas.answers import Answers
@@ -118,11 +118,10 @@ class CachedTeacher:
                 raise IntegrityError(f"a group that holds `{signal}`", "none", "run `distill teach`")
             by_reader.setdefault(self.readers[signal], []).append(signal)
         answers: Values = {}
-        for reader, wanted in by_reader.items():
-            if reader.answers.family is Family.EMBEDDING:
-                answers |= {signal: self.embedding_of(reader).read(batch) for signal in wanted}
-                continue
-            packed = reader.read(batch.rows, tuple(wanted))
+        for reader in [each for each in by_reader if each.answers.family is Family.EMBEDDING]:
+            answers |= {signal: self.embedding_of(reader).read(batch) for signal in by_reader.pop(reader)}
+        for reader, packed in read_together(batch.rows, by_reader).items():
+            wanted = by_reader[reader]
             for signal, numbers in zip(wanted, widened(packed, reader.answers, batch, wanted), strict=True):
                 found = shaped(numbers, reader.answers.family, reader.answers.width)
                 if reader.answers.family is Family.ATTENTION_INPUT:

@@ -63,12 +63,12 @@ class Teachers:
 
         A group's name says in which codec and form it holds them: what students learn differs by both.
         """
-        codec, groups = self.configuration.teach.codec, dict[str, list[str]]()
+        asked, groups = by_teacher(columns), dict[str, list[str]]()
         if self.configuration.train.teacher == "cached":
-            for name, signals in by_teacher(columns).items():
-                usable = usable_groups(cache, name, signals, codec, self.identities[name])
+            for name, signals in asked.items():
+                usable = usable_groups(cache, name, signals, self.configuration.teach.codec, self.identities[name])
                 groups[name] = [answers.name for answers in usable]
-        return {"identities": {name: self.identities[name] for name in by_teacher(columns)}, "groups": groups}
+        return {"identities": {name: self.identities[name] for name in asked}, "groups": groups}
 
     def live(self, columns: Collection[Column], cache: Cache, students: Checkpoint) -> dict[str, Teacher]:
         """Return the teachers themselves; one whose pieces are not the students' reads the rows in its own."""

@@ -225,7 +225,8 @@ class Planner:
         own = self.calibration.checkpoint.tokenizer_fingerprint
         # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
         shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
-        tokenised = self.rows_state() == DONE and self.has_tokens()
+        # A live teacher's rows are cut by the run's own tokenizer, for the student.
+        tokenised = self.has_tokens(calibration if groups else self.calibration)
         space = 0.0 if shared or tokenised else self.volume.token_bytes
         left = [answers for answers in groups if not self.answers_state(answers, identity)]
         space += bytes_of(left, self.volume)
@@ -254,11 +255,11 @@ class Planner:
         keeping = keeping_of(self.configuration.teach, checkpoint, shape, signals, lambda: lengths)
         return wanted_groups(self.cache, name, signals, shape, keeping, self.identity(name))
 
-    def has_tokens(self) -> bool:
-        """Whether the token ids of just the rows that are there are there, too."""
-        name = tokens.name(self.calibration.checkpoint.tokenizer_fingerprint, self.configuration.teach.max_length)
+    def has_tokens(self, calibration: Calibration) -> bool:
+        """Whether a teacher's token ids of just the rows that are there are there, too."""
+        name = tokens.name(calibration.checkpoint.tokenizer_fingerprint, self.configuration.teach.max_length)
         group, found = self.cache.group(name), self.cache.group(rows.NAME)
-        if not group.is_published():
+        if not group.is_published() or self.rows_state() != DONE:
             return False
         return group.manifest().ids == found.manifest().ids
 

@@ -59,6 +59,7 @@ OTHER = ["film", "movie", "story", "plot", "actor", "scene", "script", "music", 
 FILLER = ["the", "a", "is", "was", "and", "very", "with", "this", "that", "it", "of", "in"]
 TOPICS = ("praise", "blame", "craft")
 TAGS = ("O", "B-verdict", "I-verdict", "B-thing", "I-thing")
+TAGGING = {"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS}
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
 PUNCTUATION = list(".,!?'\"-0123456789")
 VOCABULARY = list(dict.fromkeys([*SPECIAL, *GOOD, *BAD, *OTHER, *FILLER, *LETTERS, *PUNCTUATION]))

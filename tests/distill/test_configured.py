@@ -25,7 +25,8 @@ def test_what_a_model_does_not_give_is_refused_without_its_weights(configuration
 
 
 def test_what_a_bert_gives_is_not_refused():
-    refuse_unreadable(BertConfig(), Kind.CLASSIFICATION, {pooled(), attention_scores(1), hidden(1)})
+    given = {pooled(), attention_scores(1), attention_scores(12), relation(2, "key", 6), hidden(0), hidden(12)}
+    assert refuse_unreadable(BertConfig(), Kind.CLASSIFICATION, given) is None
 
 
 @pytest.mark.parametrize(

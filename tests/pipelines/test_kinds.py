@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TAGS, TOPICS, run_yaml, sentences, tagged, topics, write_conll
+from conftest import TAGGING, TAGS, TOPICS, run_yaml, sentences, tagged, topics, write_conll
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 from verbs import distill, good, report_of
 
@@ -74,7 +74,7 @@ def tags_run(token_teacher_folder, masked_language_model_folder, vectors_file, t
         token_teacher_folder,
         masked_language_model_folder,
         vectors_file,
-        task={"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS},
+        task=TAGGING,
         data={split: str(folder / f"{split}.conll") for split in ("dev", "test")}
         | {"train": str(folder / "train.jsonl")},
     )

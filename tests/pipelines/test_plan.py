@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from conftest import BAD, FILLER, GOOD, OTHER, TAGS, run_yaml, tagged, write_conll, write_tsv
+from conftest import BAD, FILLER, GOOD, OTHER, TAGGING, run_yaml, tagged, write_conll, write_tsv
 from verbs import good
 
 from distill.teach import ShardTeacher
@@ -75,7 +75,7 @@ def test_bytes_of_token_ids_are_foretold_where_words_are_judged(
         token_teacher_folder,
         masked_language_model_folder,
         vectors_file,
-        task={"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS},
+        task=TAGGING,
         data={split: str(tmp_path / f"{split}.conll") for split in ("train", "dev", "test")},
         augment={"copies": 0},
     )

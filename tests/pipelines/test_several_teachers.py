@@ -10,6 +10,10 @@ from tiny_tokenizers import ROBERTA, byte_level
 from transformers import BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 from verbs import distill, good, report_of
 
+from pipelines.planner import Planner
+from pipelines.run import Run
+from schemas.load_configuration import load_configuration
+
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Path:
@@ -73,6 +77,15 @@ def test_a_student_learns_from_two_teachers_of_one_cache(run, large, foreign):
     assert cache_hashes(path.parent / "run/cache") == before
     good("run", path, "train.teacher=live")
     assert [each["loss"] for each in losses(path)] == pytest.approx([each["loss"] for each in cached], rel=1e-3)
+
+
+def test_token_ids_of_another_tokenizer_are_planned_though_the_runs_own_are_there(run, foreign):
+    for verb in ("augment", "teach"):
+        good(verb, run())
+    planner = Planner(Run(load_configuration(run(foreign=foreign))))
+    sizes = {line.stage: line.bytes for line in planner.plan().lines}
+    assert sizes["teach"] == 0
+    assert sizes["teach foreign"] > planner.volume.token_bytes
 
 
 def test_each_of_several_teachers_may_be_the_runs_own_and_none_overwrites_another(run, large):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TAGS, cache_hashes, labelled, run_yaml, tagged, write_conll
+from conftest import TAGGING, TAGS, cache_hashes, labelled, run_yaml, tagged, write_conll
 from tiny_tokenizers import ROBERTA, byte_level, unigram
 from transformers import (
     AutoTokenizer,
@@ -139,7 +139,7 @@ def test_a_student_of_words_with_other_tokens_learns_from_labels_only(
     path = configured(
         token_teacher_folder,
         student,
-        task={"kind": "token_classification", "texts": ["tokens"], "label": "tags", "labels": TAGS},
+        task=TAGGING,
         data={split: str(tmp_path / f"{split}.conll") for split in ("train", "dev", "test")},
         augment={"replace_entities": True},
         train={"recipe": "finetune", "steps": 6, "keep_copies": {"agreement": True}},

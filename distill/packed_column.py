@@ -1,0 +1,121 @@
+"""A column of numbers of any rows: slices of memory maps, put end to end in one reused buffer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from mmap import mmap
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+
+class Copy(NamedTuple):
+    """Pieces of mapped shards, [layers, numbers] each, and the part of a buffer where they are put side by side."""
+
+    pieces: list[np.ndarray]
+    target: np.ndarray
+
+    def make(self) -> None:
+        """Copy the pieces; Python's lock is free meanwhile."""
+        np.concatenate(self.pieces, axis=1, out=self.target)
+
+
+@dataclass
+class PackedColumn:
+    """A column of numbers, `sizes` numbers a row and signal, and the buffer that rows of it are copied into.
+
+    `addresses` are where the numbers of each row begin in its shard, known for shards that are mapped.
+    """
+
+    name: str
+    dtype: np.dtype
+    sizes: np.ndarray
+    addresses: np.ndarray = field(init=False)
+    mapped: dict[int, np.ndarray] = field(default_factory=dict)
+    buffer: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.addresses = np.zeros(len(self.sizes), np.int64)
+        self.buffer = np.empty(0, self.dtype)
+
+    def room(self, layers: int, numbers: int) -> np.ndarray:
+        """Return a part of the buffer, [layers, numbers]."""
+        if self.buffer.size < layers * numbers:
+            self.buffer = np.empty(layers * numbers, self.dtype)
+        return self.buffer[: layers * numbers].reshape(layers, numbers)
+
+    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
+        """Map the column of a shard, which has these rows; return how many numbers each has.
+
+        Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
+        """
+        base = pa.py_buffer(view).address
+        addresses, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for batch in batches:
+            column = batch.column(self.name)
+            offsets = column.offsets.to_numpy()
+            buffer = column.values.buffers()[1]
+            if buffer and not 0 <= buffer.address - base <= len(view) - buffer.size:
+                raise ValueError("compressed")
+            addresses.append((buffer.address - base) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1])
+            counts.append(np.diff(offsets))
+        # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
+        self.mapped[shard] = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
+        self.addresses[rows] = np.concatenate(addresses)
+        return np.concatenate(counts)
+
+
+class Filling:
+    """Rows of a column on their way into its buffer: `packed` is [positions, numbers], `bytes` are those of each row.
+
+    `places` has of each row its shard's map, where its numbers begin, and how many a layer has.
+    """
+
+    def __init__(self, column: PackedColumn, rows: np.ndarray, shards: Sequence[int], positions: Sequence[int]) -> None:
+        sizes = column.sizes[rows]
+        maps = [column.mapped[shard] for shard in shards]
+        self.places = list(zip(maps, column.addresses[rows].tolist(), sizes.tolist(), strict=True))
+        self.begins = [0, *np.cumsum(sizes).tolist()]
+        self.packed = column.room(len(positions), self.begins[-1])
+        self.bytes = sizes * (len(positions) * column.dtype.itemsize)
+        # Neighbouring layers of a row lie end to end, so a run of them is one piece.
+        self.runs = list(runs(positions))
+
+    def copies(self, low: int, high: int) -> list[Copy]:
+        """Return the copies of the rows from `low` to before `high`."""
+        if low == high:
+            return []
+        target = self.packed[:, self.begins[low] : self.begins[high]]
+        return [
+            Copy(
+                [
+                    numbers[address + first * size : address + (first + count) * size].reshape(count, size)
+                    for numbers, address, size in self.places[low:high]
+                ],
+                target[at : at + count],
+            )
+            for at, first, count in self.runs
+        ]
+
+
+def shares(fillings: Sequence[Filling], count: int) -> Iterator[list[Copy]]:
+    """Yield the copies of fillings of the same rows in so many shares of about as many bytes."""
+    rows = len(fillings[0].places)
+    ends = np.cumsum(np.concatenate([filling.bytes for filling in fillings]))
+    marks = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count).tolist()
+    for begin, end in pairwise([0, *marks, len(ends)]):
+        yield [
+            copy
+            for number, filling in enumerate(fillings)
+            for copy in filling.copies(*(min(max(mark - number * rows, 0), rows) for mark in (begin, end)))
+        ]
+
+
+def runs(positions: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield where each run of successive positions begins in the sequence, its first position, and its length."""
+    begin = 0
+    for end in range(1, len(positions) + 1):
+        if end == len(positions) or positions[end] != positions[end - 1] + 1:
+            yield begin, positions[begin], end - begin
+            begin = end
