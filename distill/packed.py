@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float16, Int, Shaped
 
 from distill.packed_column import Copy, Filling, PackedColumn, shares
 from distill.threads import together
@@ -20,10 +21,10 @@ SHARE = 1 << 20
 
 
 class Packed(NamedTuple):
-    """[signals, numbers] of some rows, one row after another, and [signals, scales] where the codec scales."""
+    """Signals of some rows, one row after another, and the scales of their vectors where the codec scales."""
 
-    numbers: np.ndarray
-    scales: np.ndarray | None = None
+    numbers: Shaped[np.ndarray, "signals numbers"]
+    scales: Float16[np.ndarray, "signals scales"] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -37,7 +38,7 @@ class PackedReader:
     Rows are numbered through all shards. A shard is hashed, validated and mapped when its first row is wanted.
     """
 
-    def __init__(self, group: Group, lengths: np.ndarray) -> None:
+    def __init__(self, group: Group, lengths: Int[np.ndarray, " rows"]) -> None:
         self.manifest = manifest = group.manifest()
         self.group = group
         self.answers = Answers.of(manifest.settings)
@@ -59,23 +60,25 @@ class PackedReader:
         self.group.check_weights(self.manifest)
         return self.group.path / self.answers.family.file
 
-    def read(self, rows: np.ndarray, signals: Sequence[Signal]) -> Packed:
+    def read(self, rows: Int[np.ndarray, " rows"], signals: Sequence[Signal]) -> Packed:
         """Return each signal's numbers of the rows, one after another.
 
         The arrays are views of buffers that the next call overwrites.
         """
         return read_together(rows, {self: signals})[self]
 
-    def shards_of(self, rows: np.ndarray) -> list[int]:
+    def shards_of(self, rows: Int[np.ndarray, " rows"]) -> list[int]:
         """Return the shard of each of some rows."""
         return (np.searchsorted(self.starts, rows, side="right") - 1).tolist()
 
-    def fillings(self, rows: np.ndarray, shards: Sequence[int], signals: Sequence[Signal]) -> list[Filling]:
+    def fillings(
+        self, rows: Int[np.ndarray, " rows"], shards: Sequence[int], signals: Sequence[Signal]
+    ) -> list[Filling]:
         """Return what fills the buffer of each column with signals of rows, whose shards are given and open."""
         positions = [self.position[signal] for signal in signals]
         return [Filling(column, rows, shards, positions) for column in self.columns]
 
-    def kept(self) -> np.ndarray:
+    def kept(self) -> Bool[np.ndarray, " rows"]:
         """Return which rows have an answer; opens every shard only where some row has none."""
         if not self.failed:
             return np.ones(int(self.starts[-1]), bool)
@@ -110,7 +113,9 @@ def open_all(wanted: Mapping[PackedReader, Iterable[int]]) -> None:
     together(works, len(works))
 
 
-def read_together(rows: np.ndarray, wanted: Mapping[PackedReader, Sequence[Signal]]) -> dict[PackedReader, Packed]:
+def read_together(
+    rows: Int[np.ndarray, " rows"], wanted: Mapping[PackedReader, Sequence[Signal]]
+) -> dict[PackedReader, Packed]:
     """Return what `read` of each reader gives of the same rows, copied by as many threads as torch has."""
     if not wanted:
         return {}

@@ -1,20 +1,21 @@
 """A column of numbers of any rows: slices of memory maps, put end to end in one reused buffer."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from mmap import mmap
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int, Shaped
 
 
 class Copy(NamedTuple):
-    """Pieces of mapped shards, [layers, numbers] each, and the part of a buffer where they are put side by side."""
+    """Pieces of mapped shards, a row each, and the part of a buffer where they are put side by side."""
 
-    pieces: list[np.ndarray]
-    target: np.ndarray
+    pieces: list[Shaped[np.ndarray, "layers _"]]
+    target: Shaped[np.ndarray, "layers numbers"]
 
     def make(self) -> None:
         """Copy the pieces; Python's lock is free meanwhile."""
@@ -30,22 +31,22 @@ class PackedColumn:
 
     name: str
     dtype: np.dtype
-    sizes: np.ndarray
-    addresses: np.ndarray = field(init=False)
-    mapped: dict[int, np.ndarray] = field(default_factory=dict)
-    buffer: np.ndarray = field(init=False)
+    sizes: Int[np.ndarray, " rows"]
+    addresses: Int[np.ndarray, " rows"] = field(init=False)
+    mapped: dict[int, Shaped[np.ndarray, " _"]] = field(default_factory=dict)
+    buffer: Shaped[np.ndarray, " _"] = field(init=False)
 
     def __post_init__(self) -> None:
         self.addresses = np.zeros(len(self.sizes), np.int64)
         self.buffer = np.empty(0, self.dtype)
 
-    def room(self, layers: int, numbers: int) -> np.ndarray:
-        """Return a part of the buffer, [layers, numbers]."""
+    def room(self, layers: int, numbers: int) -> Shaped[np.ndarray, "layers numbers"]:
+        """Return a part of the buffer."""
         if self.buffer.size < layers * numbers:
             self.buffer = np.empty(layers * numbers, self.dtype)
         return self.buffer[: layers * numbers].reshape(layers, numbers)
 
-    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> np.ndarray:
+    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> Int[np.ndarray, " rows"]:
         """Map the column of a shard, which has these rows; return how many numbers each has.
 
         Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
@@ -67,20 +68,26 @@ class PackedColumn:
 
 
 class Filling:
-    """Rows of a column on their way into its buffer: `packed` is [positions, numbers], `bytes` are those of each row.
+    """Rows of a column on their way into its buffer: `packed` is [positions, numbers].
 
     `places` has of each row its shard's map, where its numbers begin, and how many a layer has.
     """
 
-    def __init__(self, column: PackedColumn, rows: np.ndarray, shards: Sequence[int], positions: Sequence[int]) -> None:
+    def __init__(
+        self, column: PackedColumn, rows: Int[np.ndarray, " rows"], shards: Sequence[int], positions: Sequence[int]
+    ) -> None:
         sizes = column.sizes[rows]
         maps = [column.mapped[shard] for shard in shards]
         self.places = list(zip(maps, column.addresses[rows].tolist(), sizes.tolist(), strict=True))
         self.begins = [0, *np.cumsum(sizes).tolist()]
         self.packed = column.room(len(positions), self.begins[-1])
-        self.bytes = sizes * (len(positions) * column.dtype.itemsize)
         # Neighbouring layers of a row lie end to end, so a run of them is one piece.
         self.runs = list(runs(positions))
+
+    def rows_within(self, size: int) -> int:
+        """Return how many rows, from the first on, it takes to have so many bytes, if there are as many."""
+        numbers = size / (len(self.packed) * self.packed.itemsize)
+        return min(bisect_left(self.begins, numbers), len(self.places))
 
     def copies(self, low: int, high: int) -> list[Copy]:
         """Return the copies of the rows from `low` to before `high`."""
@@ -100,15 +107,18 @@ class Filling:
 
 
 def shares(fillings: Sequence[Filling], count: int) -> Iterator[list[Copy]]:
-    """Yield the copies of fillings of the same rows in so many shares of about as many bytes."""
-    rows = len(fillings[0].places)
-    ends = np.cumsum(np.concatenate([filling.bytes for filling in fillings]))
-    marks = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count).tolist()
-    for begin, end in pairwise([0, *marks, len(ends)]):
+    """Yield the copies of fillings in so many shares of about as many bytes."""
+    total = sum(filling.packed.nbytes for filling in fillings)
+    marks = [total * number // count for number in range(1, count)]
+    cuts, before = [], 0
+    for filling in fillings:
+        cuts.append([0, *(filling.rows_within(mark - before) for mark in marks), len(filling.places)])
+        before += filling.packed.nbytes
+    for number in range(count):
         yield [
             copy
-            for number, filling in enumerate(fillings)
-            for copy in filling.copies(*(min(max(mark - number * rows, 0), rows) for mark in (begin, end)))
+            for filling, cut in zip(fillings, cuts, strict=True)
+            for copy in filling.copies(cut[number], cut[number + 1])
         ]
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
 import torch
@@ -22,9 +22,10 @@ def together(works: Iterable[Callable[[], object]], count: int) -> None:
             else:
                 work()
     finally:
-        wait(others)
-    for other in others:
-        other.result()
+        failures = [other.exception() for other in others]
+    for failure in failures:
+        if failure:
+            raise failure
 
 
 @cache
