@@ -22,9 +22,10 @@ from schemas.cache import Cache
 from schemas.codec import Kept
 from schemas.codec_error import Error
 from schemas.digest import digest
-from schemas.group import Group, ShardWriter
+from schemas.group import Group
 from schemas.manifest import SideFile
 from schemas.rows import NAME as ROWS
+from schemas.shard_writer import ShardWriter
 from schemas.signal import Signal
 from schemas.task import Unit, unit_of
 from schemas.work import Work

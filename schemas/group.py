@@ -1,7 +1,6 @@
 """Groups: vertical slices of a cache, each cut into the same shards of rows."""
 
 import json
-import math
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,97 +9,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.codec_error import Error
 from schemas.digest import file_digest, ids_digest
 from schemas.errors import IntegrityError
 from schemas.manifest import Manifest, SideFile
+from schemas.shard_writer import ShardWriter, side_path
 from schemas.store import (
     address,
     bring,
     let_go,
     names_in,
-    publish,
     remove,
     size_of,
     stored_text,
     sweep,
     write_text,
 )
-from schemas.temporary import temporary_beside
 
 MANIFEST = "manifest.json"
 ID = pa.field("id", pa.uint64(), nullable=False)
-
-
-class ShardWriter:
-    """Writes record batches under a temporary name, then gives the file a name made of its content, then the side file.
-
-    A context manager: leaving it without `commit` removes what was written.
-    """
-
-    def __init__(self, group: "Group", shard: int, schema: pa.Schema) -> None:
-        group.path.mkdir(parents=True, exist_ok=True)
-        self.group = group
-        self.shard = shard
-        self.temporary = temporary_beside(group.path / f"{shard:05d}.arrow")
-        self.ids: list[np.ndarray] = [np.empty(0, np.uint64)]
-        self.ranges: dict[str, tuple[float, float]] = {}
-        self.errors: dict[str, Error] = {}
-        self.sink = pa.OSFile(str(self.temporary), "wb")
-        self.stream = pa.ipc.new_stream(self.sink, schema)
-
-    def __enter__(self) -> "ShardWriter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-        self.temporary.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """End the stream; a second time does nothing."""
-        if not self.sink.closed:
-            self.stream.close()
-            self.sink.close()
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows."""
-        self.ids.append(batch.column("id").to_numpy())
-        self.stream.write_batch(batch)
-
-    def note_range(self, column: str, values: np.ndarray) -> None:
-        """Widen the range of a column by the numbers that were just written."""
-        if values.size:
-            low, high = self.ranges.get(column, (math.inf, -math.inf))
-            self.ranges[column] = (min(low, float(values.min())), max(high, float(values.max())))
-
-    def note_error(self, column: str, error: Error) -> None:
-        """Add what the codec of a column cost with the numbers that were just written."""
-        if error.energy:
-            self.errors[column] = self.errors.get(column, Error()) + error
-
-    def commit(self, *, settings: str, input: str, accounting: dict[str, int]) -> SideFile:
-        """Publish the data file, then the side file, which is the commit; return the side file."""
-        self.close()
-        content = file_digest(self.temporary)
-        size = self.temporary.stat().st_size
-        file = self.group.path / f"{self.shard:05d}-{content}.arrow"
-        publish(self.temporary, file)
-        ids = np.concatenate(self.ids)
-        side = SideFile(
-            shard=self.shard,
-            settings=settings,
-            input=input,
-            file=file.name,
-            hash=content,
-            bytes=size,
-            rows=len(ids),
-            ids=ids_digest(ids),
-            accounting=accounting,
-            ranges=self.ranges,
-            errors=self.errors,
-        ).seal()
-        side.write(self.group.side_path(self.shard))
-        return side
 
 
 @dataclass(frozen=True)
@@ -132,7 +58,7 @@ class Group:
 
     def side_path(self, shard: int) -> Path:
         """Path of a shard's side file, whose presence is the shard's commit."""
-        return self.path / f"{shard:05d}.json"
+        return side_path(self.path, shard)
 
     def manifest_path(self) -> Path:
         """Path of the manifest, whose presence is the group's commit."""
@@ -144,9 +70,9 @@ class Group:
 
     # Writing
 
-    def writer(self, shard: int, schema: pa.Schema) -> "ShardWriter":
+    def writer(self, shard: int, schema: pa.Schema) -> ShardWriter:
         """Return a writer for one shard; any number of attempts, in turn or at once, end in equally valid files."""
-        return ShardWriter(self, shard, schema)
+        return ShardWriter(self.path, shard, schema)
 
     def publish_manifest(self, settings: dict[str, Any], shards: int) -> Manifest:
         """Merge the side files of shards 0 to `shards` into the manifest, and remove what they do not name."""
