@@ -11,16 +11,16 @@ made-up numbers, written through the writer of the package; writing is with a mo
 - read_vs_memcpy: reading 32 random rows packed, warm, by copying as many bytes from anywhere in memory of the size of
   the files, in one piece a thread; 3 or less is wanted.
 - read_vs_bare_copies: just the copies that ours makes of the same rows, by ours; 1 would be the limit of the hardware.
-- read_vs_datasets: `datasets` in its format of tensors, by ours; 5 is wanted. What it gives is float32, twice the bytes.
-  read_vs_datasets_float16: the same, asked for float16. read_vs_datasets_arrow: its format "arrow", which copies the
-  rows that it takes, and next to a plain copy nobody can be five times as fast, so nothing is wanted of it.
+- read_vs_datasets: `datasets` in its format of tensors, by ours; 5 is wanted. What it gives is float32, so twice the
+  bytes. read_vs_datasets_float16: the same, asked for float16. read_vs_datasets_arrow: its format "arrow", which copies
+  the rows that it takes, and next to a plain copy nobody can be five times as fast, so nothing is wanted of it.
 - read_vs_parquet: a Parquet file with a row a row group, by ours; 5 is wanted.
 - read_vs_safetensors: slices of a safetensors file as arrays, copied into buffers that are used again, as ours are, by
   ours; 2 is wanted. read_vs_safetensors_torch: slices as tensors.
-  Every way of reading ends with the same array, layer after layer and in each row after row, which is held against ours;
-  tensors are put together by torch.cat. All are given all cores: ours shares the copies out among them, torch its work,
-  the others do what they do. read_vs_…_one_thread: the same where all have one thread, which copies of the same rows
-  alone take most of, so nothing is wanted of it.
+  Every way of reading ends with the same array, layer after layer and in each row after row, which is held against
+  ours; tensors are put together by torch.cat. All are given all cores: ours shares the copies out among them, torch its
+  work, the others do what they do. read_vs_…_one_thread: the same where all have one thread, most of which goes into
+  copies that nobody can do without, so nothing is wanted of it.
 - hash_share: hashing every shard once, several at a time as readers do, by a whole cold epoch of reading in a fresh
   process (benchmarks/cold_epoch.py); 0.05 or less is wanted.
 - f16_vs_naive_20, _40, int8_vs_naive_20, _40: all layers in float32, padded to 128, by bytes of our files for rows of
