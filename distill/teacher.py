@@ -18,7 +18,7 @@ from distill.training_rows import TrainingRows
 from schemas.answers import Answers
 from schemas.codec import Codec
 from schemas.errors import IntegrityError, QualityError
-from schemas.signal import Column, Family, Signal
+from schemas.signal import At, Column, Family, Signal
 
 
 @runtime_checkable
@@ -154,7 +154,8 @@ def widened(
 ) -> Float[Tensor, "signals numbers"]:
     """Move what was kept to the batch's device and widen it there, as `Answers.widen` does on the host."""
     device = batch.input_ids.device
-    numbers = torch.from_numpy(packed.numbers).to(device)
+    # A copy, where nothing is widened either: the next rows that are read overwrite what was packed.
+    numbers = torch.from_numpy(packed.numbers).to(device, copy=answers.codec is Codec.F32)
     match answers.codec:
         case Codec.F32 | Codec.F16:
             return numbers.float()
@@ -177,7 +178,7 @@ def scaled(
     """Multiply each vector by its scale, and move it back to where it was."""
     device = numbers.device
     scales = torch.from_numpy(kept_scales).to(device).float()
-    if answers.family.at == "tokens":
+    if answers.family.at is At.PAIR:
         sizes = torch.from_numpy(np.repeat(batch.lengths, batch.lengths * answers.width)).to(device)
         return numbers * scales.repeat_interleave(sizes, dim=1)
     vectors = numbers.view(len(signals), -1, answers.width) * scales[..., None]
@@ -190,4 +191,4 @@ def scaled(
 
 def shaped(packed: Tensor, family: Family, width: int) -> Tensor:
     """Return a signal's numbers in the shape in which an encoder gives them."""
-    return packed if family.at == "tokens" else packed.view(-1, width)
+    return packed if family.at is At.PAIR else packed.view(-1, width)

@@ -7,6 +7,7 @@ import torch
 from conftest import originals, write_rows
 from safetensors.torch import load_file, save_file
 
+from distill import kept_copies
 from distill.embedding import embedding_bytes
 from distill.encoder import Encoder
 from distill.keeping import Keeping
@@ -388,6 +389,26 @@ def test_a_crafted_shard_with_other_sizes_is_refused(cache, checkpoint):
         cached.answer(rows.batch(np.arange(40)), SIGNALS)
 
 
+@pytest.mark.parametrize("codec", Codec)
+def test_an_answer_stays_what_it_is_when_other_rows_are_read(cache, checkpoint, codec):
+    teacher, *_ = teach(cache, checkpoint, codec=codec)
+    rows, cached = opened(cache, checkpoint, teacher)
+    first = cached.answer(rows.batch(np.arange(24)), SIGNALS)
+    before = {signal: values.clone() for signal, values in first.items()}
+    cached.answer(rows.batch(np.arange(24, 40)), SIGNALS)
+    for signal, values in first.items():
+        assert torch.equal(values, before[signal]), signal
+
+
+def test_answers_of_copies_are_the_same_in_one_batch_and_in_many(cache, checkpoint, monkeypatch):
+    teacher, *_ = teach(cache, checkpoint)
+    rows, cached = opened(cache, checkpoint, teacher)
+    whole = kept_copies.answers_of(rows, np.arange(40), cached)
+    monkeypatch.setattr(kept_copies, "ROWS_PER_BATCH", 7)
+    for row, said in kept_copies.answers_of(rows, np.arange(40), cached).items():
+        assert np.array_equal(said, whole[row]), row
+
+
 def test_names_of_groups():
     assert Answers("large", Family.HIDDEN, (0, 3), 8, Codec.F16).name == "large.hidden.0-3.f16"
     assert Answers("teacher", Family.LOGITS, (), 2, Codec.F32).name == "teacher.logits.f32"
@@ -397,6 +418,6 @@ def test_shards_are_opened_when_first_wanted(cache, checkpoint):
     teacher, *_ = teach(cache, checkpoint)
     rows, cached = opened(cache, checkpoint, teacher)
     reader: PackedReader = cached.readers[hidden(2)]
-    assert not reader.kept_in
+    assert not reader.opened
     cached.answer(rows.batch(np.array([0])), {hidden(2)})
-    assert list(reader.kept_in) == [0]
+    assert reader.opened == {0}
