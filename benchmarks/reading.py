@@ -6,7 +6,6 @@ depends on what was freed before, by other ways of reading too.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -25,9 +24,8 @@ from safetensors import safe_open
 from benchmarks.bounds import picks_of, reading_by_memcpy
 from benchmarks.measure import ratio
 from benchmarks.payload import Payload, write_parquet, write_safetensors
-from distill.packed import make, read_together
-from distill.packed_column import shares
-from distill.threads import together
+from distill.packed import prepare, read_together
+from distill.threads import cores, together
 
 Read = Callable[[np.ndarray], Sequence[Any]]
 """Returns [layers, numbers] of each group for a batch of rows."""
@@ -121,10 +119,8 @@ class Reading:
             self.ours(pick)  # Which opens the shards and makes the buffers as large as they become.
         ready = {}
         for pick in self.picks:
-            each = [reader.fillings(pick, reader.shards_of(pick), signals) for reader, signals in self.wanted.items()]
-            fillings = [filling for (filling,) in each]
-            works = [partial(make, copies) for copies in shares(fillings, torch.get_num_threads())]
-            ready[id(pick)] = works, [filling.packed for filling in fillings]
+            reading = prepare(pick, self.wanted)
+            ready[id(pick)] = list(reading.works), [packed.numbers for packed in reading.packed.values()]
 
         def read(pick: np.ndarray) -> list[np.ndarray]:
             works, packed = ready[id(pick)]
@@ -203,8 +199,7 @@ def reading_ratios(payload: Payload, rounds: int) -> dict[str, float]:
 
     All of them are given all cores, and some then one thread.
     """
-    cores = len(os.sched_getaffinity(0))
-    wanted = [(way, cores, f"read_vs_{way}") for way in ("memcpy", *WAYS)]
+    wanted = [(way, cores(), f"read_vs_{way}") for way in ("memcpy", *WAYS)]
     wanted += [(way, 1, f"read_vs_{way}_one_thread") for way in ON_ONE_THREAD]
     found = {}
     for way, threads, name in wanted:

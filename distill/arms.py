@@ -11,13 +11,14 @@ import numpy as np
 from distill.arm_result import ArmResult, finish, finished, save_model
 from distill.comparison import Comparison, compare
 from distill.configured import recipe_of
-from distill.encoder import Encoder, accelerator, use_all_cores
+from distill.encoder import Encoder, accelerator
 from distill.evaluate import HeldOut, evaluate, seconds_per_row, value
 from distill.kept_copies import keep_copies
 from distill.recipe import Recipe, load_recipe
 from distill.student import make_student, start_of, student_shape, tokenizer_source
 from distill.teacher import Teacher, kept, kept_of
 from distill.teachers import Teachers
+from distill.threads import use_all_cores
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer, label_by_teacher
 from distill.training_rows import TrainingRows

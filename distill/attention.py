@@ -14,7 +14,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from schemas.errors import ModelError
-from schemas.signal import Family, Signal, attention_scores
+from schemas.signal import At, Family, Signal, attention_scores
 
 IMPLEMENTATION = "distill"
 
@@ -42,7 +42,7 @@ _CAPTURE: ContextVar[Capture | None] = ContextVar("capture", default=None)
 @contextmanager
 def capture(signals: Collection[Signal]) -> Iterator[dict[Signal, Pairs]]:
     """Collect scores QKᵀ/√d and relations of some blocks during a forward pass; other blocks keep fused attention."""
-    capture = Capture(frozenset(signal for signal in signals if signal.at == "tokens"))
+    capture = Capture(frozenset(signal for signal in signals if signal.at is At.PAIR))
     token = _CAPTURE.set(capture)
     try:
         yield capture.found

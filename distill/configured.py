@@ -13,7 +13,7 @@ from distill.student import reads_other_ids, student_configuration, vocabulary_o
 from schemas.checkpoint import Checkpoint
 from schemas.configuration import Configuration
 from schemas.errors import ConfigurationError, ModelError
-from schemas.signal import TEACHER, Family, Signal
+from schemas.signal import TEACHER, At, Family, Signal
 from schemas.task import Kind
 
 
@@ -60,7 +60,7 @@ def recipe_of(configuration: Configuration, teacher: Checkpoint, shape: ModelSha
 
 def of_tokens(signals: Collection[Signal]) -> list[str]:
     """Return the signals that have numbers at tokens."""
-    return sorted({str(signal) for signal in signals if signal.at != "row"})
+    return sorted({str(signal) for signal in signals if signal.at is not At.ROW})
 
 
 def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Collection[Signal]) -> None:
@@ -71,7 +71,7 @@ def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Coll
     shape = ModelShape.of(configuration, kind)
     for signal in sorted(signals):
         refuse_absent(signal, shape, configuration.model_type)
-    pairs = {signal for signal in signals if signal.at == "tokens"}
+    pairs = {signal for signal in signals if signal.at is At.PAIR}
     pools = any(signal.family is Family.POOLED for signal in signals)
     if not pairs and not pools:
         return
@@ -84,7 +84,7 @@ def refuse_unreadable(configuration: PreTrainedConfig, kind: Kind, signals: Coll
 
 def refuse_absent(signal: Signal, shape: ModelShape, name: str) -> None:
     """Refuse a signal of a layer that a model does not have, or of heads into which its width cannot be cut."""
-    first = 1 if signal.at == "tokens" else 0
+    first = 1 if signal.at is At.PAIR else 0
     if signal.layer is not None and not first <= signal.layer <= shape.layers:
         raise ConfigurationError(
             f"layers from {first} to {shape.layers}: 0 is the embedding output, blocks count from 1",

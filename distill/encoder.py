@@ -1,6 +1,5 @@
 """Encoders: any BERT-like model with the head of its task, teacher or student, read by the same signals."""
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from distill.batch import Batch
 from distill.shape import ModelShape
 from schemas.checkpoint import Checkpoint
 from schemas.errors import ModelError
-from schemas.signal import Family, Signal
+from schemas.signal import At, Family, Signal
 from schemas.task import Kind, Task, Unit, unit_of
 
 Values = dict[Signal, Float[Tensor, "..."]]
@@ -80,7 +79,7 @@ class Encoder:
         layered = any(signal.family.of_states for signal in signals)
         with capture(signals) as pairs, self.pooler_output() as pooled, self.masked_only(batch, signals):
             output = self.model(**self.inputs(batch), output_hidden_states=layered)
-        if missing := {signal for signal in signals if signal.at == "tokens"} - pairs.keys():
+        if missing := {signal for signal in signals if signal.at is At.PAIR} - pairs.keys():
             raise no_scores(self.model, missing)
         answers: Values = {}
         for signal in frozenset(signals):
@@ -242,11 +241,6 @@ def check_labels(checkpoint: Checkpoint, configuration: Any, task: Task) -> None
         f"`task.labels`: {dict(enumerate(task.labels))}",
         f"write `labels: [{', '.join(names)}]` if they mean the same, or name another teacher",
     )
-
-
-def use_all_cores() -> None:
-    """Let this process compute with all its cores, whatever a stage before it did."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 def accelerator() -> torch.device:

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from distill.arm_result import ArmResult, finish, finished, save_model
-from distill.encoder import Encoder, accelerator, load_model, use_all_cores
+from distill.encoder import Encoder, accelerator, load_model
 from distill.evaluate import HeldOut, evaluate, value
 from distill.recipe import load_recipe
+from distill.threads import use_all_cores
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
 from distill.training_rows import TrainingRows

@@ -3,11 +3,11 @@
 import numpy as np
 
 from distill.arm_result import ArmResult, finish_model, finished, save_model
-from distill.encoder import use_all_cores
 from distill.recipe import Recipe
 from distill.student import make_student, start_of
 from distill.teacher import kept_of
 from distill.teachers import Teachers
+from distill.threads import use_all_cores
 from distill.tokens import Tokenizer
 from distill.train import TRAINER_SETTINGS, ProgressOf, Trainer
 from distill.training_rows import TrainingRows

@@ -1,6 +1,6 @@
 """Reading groups of a teacher's answers: slices over memory maps into reused packed buffers, by all threads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float16, Int, Shaped
 
-from distill.packed_column import Copy, Filling, PackedColumn, shares
+from distill.packed_column import Filling, PackedColumn, shares
 from distill.threads import together
 from schemas.answers import SCALES, Answers, Status, failures
 from schemas.errors import IntegrityError
@@ -48,7 +48,8 @@ class PackedReader:
             raise IntegrityError(f"{len(lengths):,} rows", f"{group.path}: {self.starts[-1]:,}", group.remedy)
         self.failed = failures(manifest.accounting)
         self.position = {signal: i for i, signal in enumerate(self.answers.signals)}
-        self.kept_in: dict[int, np.ndarray] = {}
+        self.opened: set[int] = set()
+        self.answered = np.zeros(len(lengths), bool)
         codec = self.answers.codec
         self.columns = [PackedColumn(self.answers.family.value, codec.dtype, self.answers.size(lengths))]
         if codec.scales:
@@ -60,13 +61,6 @@ class PackedReader:
         self.group.check_weights(self.manifest)
         return self.group.path / self.answers.family.file
 
-    def read(self, rows: Int[np.ndarray, " rows"], signals: Sequence[Signal]) -> Packed:
-        """Return each signal's numbers of the rows, one after another.
-
-        The arrays are views of buffers that the next call overwrites.
-        """
-        return read_together(rows, {self: signals})[self]
-
     def shards_of(self, rows: Int[np.ndarray, " rows"]) -> list[int]:
         """Return the shard of each of some rows."""
         return (np.searchsorted(self.starts, rows, side="right") - 1).tolist()
@@ -74,16 +68,21 @@ class PackedReader:
     def fillings(
         self, rows: Int[np.ndarray, " rows"], shards: Sequence[int], signals: Sequence[Signal]
     ) -> list[Filling]:
-        """Return what fills the buffer of each column with signals of rows, whose shards are given and open."""
+        """Return what fills the buffer of each column with signals of rows, whose shards are given and open.
+
+        Raises `ValueError` for a row without an answer: `kept` says which have one.
+        """
+        if self.failed and not self.answered[rows].all():
+            raise ValueError(f"{self.group.path}: no answer for row {rows[~self.answered[rows]][0]}")
         positions = [self.position[signal] for signal in signals]
         return [Filling(column, rows, shards, positions) for column in self.columns]
 
     def kept(self) -> Bool[np.ndarray, " rows"]:
         """Return which rows have an answer; opens every shard only where some row has none."""
         if not self.failed:
-            return np.ones(int(self.starts[-1]), bool)
+            return np.ones_like(self.answered)
         open_all({self: range(len(self.shards))})
-        return np.concatenate([self.kept_in[shard] for shard in range(len(self.shards))])
+        return self.answered.copy()
 
     def open(self, shard: int) -> None:
         """Check and map a shard."""
@@ -100,7 +99,16 @@ class PackedReader:
             if not np.array_equal(found, np.where(kept, column.sizes[rows] * len(self.answers.signals), 0)):
                 where = f"{self.group.path / side.file}: another number"
                 raise IntegrityError("as many numbers a row as its tokens ask for", where, self.group.remedy)
-        self.kept_in[shard] = kept
+        self.answered[rows] = kept
+        self.opened.add(shard)
+
+
+class Reading(NamedTuple):
+    """What is read of some rows: the views that are filled, and the work of filling them, in so many shares."""
+
+    packed: dict[PackedReader, Packed]
+    works: Iterator[Callable[[], None]]
+    shares: int
 
 
 def open_all(wanted: Mapping[PackedReader, Iterable[int]]) -> None:
@@ -108,29 +116,29 @@ def open_all(wanted: Mapping[PackedReader, Iterable[int]]) -> None:
     works = [
         partial(reader.open, shard)
         for reader, shards in wanted.items()
-        for shard in sorted(set(shards) - reader.kept_in.keys())
+        for shard in sorted(set(shards) - reader.opened)
     ]
     together(works, len(works))
+
+
+def prepare(rows: Int[np.ndarray, " rows"], wanted: Mapping[PackedReader, Sequence[Signal]]) -> Reading:
+    """Open what readers need for signals of rows, make room and share out the copies."""
+    shards = {reader: reader.shards_of(rows) for reader in wanted}
+    open_all(shards)
+    fillings = {reader: reader.fillings(rows, shards[reader], signals) for reader, signals in wanted.items()}
+    packed = {reader: Packed(*(filling.packed for filling in each)) for reader, each in fillings.items()}
+    size = sum(each.nbytes for each in packed.values())
+    count = max(1, min(torch.get_num_threads(), size // SHARE))
+    return Reading(packed, shares([each for some in fillings.values() for each in some], count), count)
 
 
 def read_together(
     rows: Int[np.ndarray, " rows"], wanted: Mapping[PackedReader, Sequence[Signal]]
 ) -> dict[PackedReader, Packed]:
-    """Return what `read` of each reader gives of the same rows, copied by as many threads as torch has."""
-    if not wanted:
-        return {}
-    shards = {reader: reader.shards_of(rows) for reader in wanted}
-    open_all(shards)
-    fillings = {reader: reader.fillings(rows, shards[reader], signals) for reader, signals in wanted.items()}
-    found = {reader: Packed(*(filling.packed for filling in each)) for reader, each in fillings.items()}
-    size = sum(packed.nbytes for packed in found.values())
-    count = max(1, min(torch.get_num_threads(), size // SHARE))
-    flat = [filling for each in fillings.values() for filling in each]
-    together((partial(make, copies) for copies in shares(flat, count)), count)
-    return found
+    """Return each reader's signals of the same rows, one row after another, copied by as many threads as torch has.
 
-
-def make(copies: Iterable[Copy]) -> None:
-    """Make copies one after another."""
-    for copy in copies:
-        copy.make()
+    The arrays are views of the readers' buffers, which the next call overwrites.
+    """
+    reading = prepare(rows, wanted)
+    together(reading.works, reading.shares)
+    return reading.packed

@@ -1,9 +1,9 @@
 """A column of numbers of any rows: slices of memory maps, put end to end in one reused buffer."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from mmap import mmap
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,23 +46,26 @@ class PackedColumn:
             self.buffer = np.empty(layers * numbers, self.dtype)
         return self.buffer[: layers * numbers].reshape(layers, numbers)
 
-    def map(self, shard: int, rows: slice, view: mmap, batches: Sequence[pa.RecordBatch]) -> Int[np.ndarray, " rows"]:
+    def map(
+        self, shard: int, rows: slice, view: pa.Buffer, batches: Sequence[pa.RecordBatch]
+    ) -> Int[np.ndarray, " rows"]:
         """Map the column of a shard, which has these rows; return how many numbers each has.
 
         Raises `ValueError` for a column that is not in the map: compressed ones are unpacked elsewhere.
         """
-        base = pa.py_buffer(view).address
         addresses, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for batch in batches:
             column = batch.column(self.name)
             offsets = column.offsets.to_numpy()
             buffer = column.values.buffers()[1]
-            if buffer and not 0 <= buffer.address - base <= len(view) - buffer.size:
+            if buffer and not 0 <= buffer.address - view.address <= view.size - buffer.size:
                 raise ValueError("compressed")
-            addresses.append((buffer.address - base) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1])
+            addresses.append(
+                (buffer.address - view.address) // self.dtype.itemsize + offsets[:-1] if buffer else offsets[:-1]
+            )
             counts.append(np.diff(offsets))
         # The stream's buffers are aligned to 8 bytes, so the whole map can be seen as one array of numbers.
-        self.mapped[shard] = np.frombuffer(view, self.dtype, len(view) // self.dtype.itemsize)
+        self.mapped[shard] = np.frombuffer(view, self.dtype, view.size // self.dtype.itemsize)
         self.addresses[rows] = np.concatenate(addresses)
         return np.concatenate(counts)
 
@@ -106,8 +109,8 @@ class Filling:
         ]
 
 
-def shares(fillings: Sequence[Filling], count: int) -> Iterator[list[Copy]]:
-    """Yield the copies of fillings in so many shares of about as many bytes."""
+def shares(fillings: Sequence[Filling], count: int) -> Iterator[Callable[[], None]]:
+    """Yield the work of filling in so many shares of about as many bytes."""
     total = sum(filling.packed.nbytes for filling in fillings)
     marks = [total * number // count for number in range(1, count)]
     cuts, before = [], 0
@@ -115,11 +118,20 @@ def shares(fillings: Sequence[Filling], count: int) -> Iterator[list[Copy]]:
         cuts.append([0, *(filling.rows_within(mark - before) for mark in marks), len(filling.places)])
         before += filling.packed.nbytes
     for number in range(count):
-        yield [
-            copy
-            for filling, cut in zip(fillings, cuts, strict=True)
-            for copy in filling.copies(cut[number], cut[number + 1])
-        ]
+        yield partial(
+            make_all,
+            [
+                copy
+                for filling, cut in zip(fillings, cuts, strict=True)
+                for copy in filling.copies(cut[number], cut[number + 1])
+            ],
+        )
+
+
+def make_all(copies: Iterable[Copy]) -> None:
+    """Make copies one after another."""
+    for copy in copies:
+        copy.make()
 
 
 def runs(positions: Sequence[int]) -> Iterator[tuple[int, int, int]]:

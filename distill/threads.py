@@ -1,17 +1,28 @@
-"""Threads beside the one that trains: as many as torch was given, for work that leaves Python's lock alone."""
+"""Threads: how many a process computes with, and work that they do at once where it leaves Python's lock alone."""
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 
 import torch
 
 
-def together(works: Iterable[Callable[[], object]], count: int) -> None:
-    """Do so many works at once, each begun when it is yielded, the last on this thread; return when all are done.
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
-    Raises what the last has raised, or else the first of the others that failed, when none is at work any more.
+
+def use_all_cores() -> None:
+    """Let this process compute with all its cores, whatever a stage before it did."""
+    torch.set_num_threads(cores())
+
+
+def together(works: Iterable[Callable[[], object]], count: int) -> None:
+    """Do `count` works, as many at a time as torch has threads, each handed over when it is yielded, the last here.
+
+    Returns when all are done. Raises what the last has raised, or else the first of the others that failed; what has
+    not begun by then is left undone, and nothing is at work any more. No work may call this itself.
     """
     threads = torch.get_num_threads()
     others: list[Future[object]] = []
@@ -21,11 +32,13 @@ def together(works: Iterable[Callable[[], object]], count: int) -> None:
                 others.append(pool(os.getpid(), threads).submit(work))
             else:
                 work()
-    finally:
-        failures = [other.exception() for other in others]
-    for failure in failures:
-        if failure:
-            raise failure
+        for other in others:
+            other.result()
+    except BaseException:
+        for other in others:
+            other.cancel()
+        wait(others)
+        raise
 
 
 @cache

@@ -159,12 +159,13 @@ def faults(cache: Cache, group: Group, manifest: Manifest, data_set: str) -> Ite
     reader = reader_of(cache, group, manifest)
     for side in manifest.shards:
         try:
-            table = group.read_shard(side)
-            group.check_side(side)
-            if group.name == rows.NAME:
-                check_ids(group, side, rows.examples(table), data_set)
-            elif reader is not None:
+            if reader is not None:
                 reader.open(side.shard)
+            else:
+                table = group.read_shard(side)
+                if group.name == rows.NAME:
+                    check_ids(group, side, rows.examples(table), data_set)
+            group.check_side(side)
         except IntegrityError as error:
             yield side.shard, f"{error.found} ({error.remedy})"
 

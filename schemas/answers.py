@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from schemas.codec import Codec, Kept
 from schemas.codec_error import Error
 from schemas.errors import NewerFormatError
 from schemas.group import ID
-from schemas.signal import Family, Signal, attention_scores, hidden
+from schemas.signal import At, Family, Signal, attention_scores, hidden
 
 SCALES = "scales"
 """Name of the column of scales, one a vector, where the codec has any."""
@@ -101,11 +101,11 @@ class Answers:
 
     def size(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many numbers one layer of a row has, for rows of so many tokens."""
-        return self.vectors(lengths) * (lengths if self.family.at == "tokens" else self.width)
+        return self.vectors(lengths) * (lengths if self.family.at is At.PAIR else self.width)
 
     def vector(self, length: int) -> int:
         """Return how many numbers a vector of a row of so many tokens has."""
-        return length if self.family.at == "tokens" else self.width
+        return length if self.family.at is At.PAIR else self.width
 
     def measured(self, values: Float[np.ndarray, "vectors numbers"]) -> Float[np.ndarray, "vectors measures"]:
         """Return the part of a row's numbers that measures something: all but the ids of pieces."""
@@ -114,9 +114,17 @@ class Answers:
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """Return how many vectors one layer of a row has, for rows of so many tokens."""
-        at_pairs = lengths * self.width
-        counts = {"row": np.ones_like(lengths), "token": lengths, "masked": lengths, "tokens": at_pairs}
-        return counts.get(self.family.at, np.zeros_like(lengths))
+        match self.family.at:
+            case At.ROW:
+                return np.ones_like(lengths)
+            case At.TOKEN | At.MASKED:
+                return lengths
+            case At.PAIR:
+                return lengths * self.width
+            case At.NOWHERE:
+                return np.zeros_like(lengths)
+            case _:
+                assert_never(self.family.at)
 
     def bytes(self, lengths: np.ndarray, empty: int = 0) -> float:
         """Return the bytes that rows of so many tokens take, without what stands around record batches.
@@ -172,7 +180,7 @@ class Answers:
             "distill.width": str(self.width),
             "distill.codec": self.codec.value,
         }
-        if self.family.at == "tokens":
+        if self.family.at is At.PAIR:
             metadata["distill.semantics"] = "scores before softmax, divided by the root of the head width"
         values = pa.field(self.family.value, pa.large_list(self.codec.arrow), nullable=False, metadata=metadata)
         scales = [pa.field(SCALES, pa.large_list(pa.float16()), nullable=False)] if self.codec.scales else []

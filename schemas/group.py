@@ -1,7 +1,6 @@
 """Groups: vertical slices of a cache, each cut into the same shards of rows."""
 
 import json
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,17 +176,18 @@ class Group:
             if found != expected:
                 raise IntegrityError(f"content with digest {expected}", f"{path}: {found}", self.remedy)
 
-    def open_shard(self, side: SideFile, schema: pa.Schema | None = None) -> tuple[mmap.mmap, list[pa.RecordBatch]]:
+    def open_shard(self, side: SideFile, schema: pa.Schema | None = None) -> tuple[pa.Buffer, list[pa.RecordBatch]]:
         """Check a shard, map it into memory and return the map and its record batches, which are views of the map.
 
         With a `schema`, a shard of other columns is refused.
         """
         self.check_content(side)
         file = self.path / side.file
-        with file.open("rb") as handle:
-            view = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        # Maps of ours would hold a descriptor each for as long as they live, of which a process has few.
+        with pa.memory_map(str(file)) as source:
+            view = source.read_buffer()
         try:
-            batches = list(pa.ipc.open_stream(pa.py_buffer(view)))
+            batches = list(pa.ipc.open_stream(view))
             for batch in batches:
                 batch.validate(full=True)
         except (pa.ArrowInvalid, OSError) as error:
@@ -210,7 +210,7 @@ class Group:
         view, batches = self.open_shard(side)
         if batches:
             return pa.Table.from_batches(batches)
-        return pa.ipc.open_stream(pa.py_buffer(view)).read_all()
+        return pa.ipc.open_stream(view).read_all()
 
 
 def dataset_files(manifest: Manifest) -> dict[str, str]:

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
+from schemas.signal import At
+
 
 class Lengths(NamedTuple):
     """Tokens of each row, and how many of them are masked."""
@@ -14,9 +16,9 @@ class Lengths(NamedTuple):
     tokens: Int[np.ndarray, " rows"]
     masked: Int[np.ndarray, " rows"]
 
-    def at(self, at: str) -> Int[np.ndarray, " rows"]:
-        """Return how many tokens of each row a family counts that has numbers there, see `schemas.signal.Family`."""
-        return self.masked if at == "masked" else self.tokens
+    def at(self, at: At) -> Int[np.ndarray, " rows"]:
+        """Return how many tokens of each row a family counts that has numbers there."""
+        return self.masked if at is At.MASKED else self.tokens
 
     def __add__(self, other: object) -> "Lengths":
         """Return the lengths of these rows and then of others."""

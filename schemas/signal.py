@@ -7,35 +7,44 @@ from typing import Literal, assert_never
 from schemas.task import NO_ANSWERS, Kind, Unit, unit_of
 
 
+class At(StrEnum):
+    """Where in a row there are numbers: for the row as a whole, each token, each masked token, each pair of tokens."""
+
+    ROW = "row"
+    TOKEN = "token"
+    MASKED = "masked"
+    PAIR = "pair"
+    NOWHERE = "nowhere"
+
+
 class Family(StrEnum):
     """A kind of tensor; signals of one family share a group of the cache.
 
-    `at` says where there are numbers: one vector a `row`, one a `token`, one a `masked` token, or for every pair of
-    `tokens`. `width` says how many numbers there are, by a field of a model's shape. `exact` ones are so few that they
-    are always kept in f32.
+    `at` says where there are numbers, `width` how many, by a field of a model's shape. `exact` ones are so few that
+    they are always kept in f32.
 
     Of the last two nothing is a signal: attention scores and the embedding output are computed from them anew.
     """
 
-    at: str
+    at: At
     width: str
     exact: bool
 
-    LOGITS = "logits", "row", "classes", True
-    TOKEN_LOGITS = "token_logits", "token", "classes", True
-    MASKED_LOGITS = "masked_logits", "masked", "vocabulary", True
-    FIRST = "first", "row", "width", True
-    MEAN = "mean", "row", "width", True
-    POOLED = "pooled", "row", "width", True
-    HIDDEN = "hidden", "token", "width", False
-    ATTENTION = "attention", "tokens", "heads", False
-    QUERY_RELATION = "query_relation", "tokens", "heads", False
-    KEY_RELATION = "key_relation", "tokens", "heads", False
-    VALUE_RELATION = "value_relation", "tokens", "heads", False
-    ATTENTION_INPUT = "attention_input", "token", "width", False
-    EMBEDDING = "embedding", "nowhere", "width", True
+    LOGITS = "logits", At.ROW, "classes", True
+    TOKEN_LOGITS = "token_logits", At.TOKEN, "classes", True
+    MASKED_LOGITS = "masked_logits", At.MASKED, "vocabulary", True
+    FIRST = "first", At.ROW, "width", True
+    MEAN = "mean", At.ROW, "width", True
+    POOLED = "pooled", At.ROW, "width", True
+    HIDDEN = "hidden", At.TOKEN, "width", False
+    ATTENTION = "attention", At.PAIR, "heads", False
+    QUERY_RELATION = "query_relation", At.PAIR, "heads", False
+    KEY_RELATION = "key_relation", At.PAIR, "heads", False
+    VALUE_RELATION = "value_relation", At.PAIR, "heads", False
+    ATTENTION_INPUT = "attention_input", At.TOKEN, "width", False
+    EMBEDDING = "embedding", At.NOWHERE, "width", True
 
-    def __new__(cls, value: str, at: str, width: str, exact: bool) -> "Family":
+    def __new__(cls, value: str, at: At, width: str, exact: bool) -> "Family":
         """Make a member that is its name and knows its shape."""
         member = str.__new__(cls, value)
         member._value_ = value
@@ -55,14 +64,20 @@ class Family(StrEnum):
     @property
     def axes(self) -> str:
         """What a row's numbers count, outermost first."""
-        inner = {
-            "row": self.width,
-            "token": f"tokens,{self.width}",
-            "masked": "masked,values and log-sum-exp and pieces",
-            "tokens": f"{self.width},tokens,tokens",
-        }
-        layers = "" if self.width in ("classes", "vocabulary") or self is Family.POOLED else "layers,"
-        return layers + inner.get(self.at, "none")
+        match self.at:
+            case At.ROW:
+                inner = self.width
+            case At.TOKEN:
+                inner = f"tokens,{self.width}"
+            case At.MASKED:
+                inner = "masked,values and log-sum-exp and pieces"
+            case At.PAIR:
+                inner = f"{self.width},tokens,tokens"
+            case At.NOWHERE:
+                inner = "none"
+            case _:
+                assert_never(self.at)
+        return inner if self.width in ("classes", "vocabulary") or self is Family.POOLED else f"layers,{inner}"
 
 
 RELATIONS = (Family.QUERY_RELATION, Family.KEY_RELATION, Family.VALUE_RELATION)
@@ -98,8 +113,8 @@ class Signal:
         return width_of(self.top) if self.top else self.heads
 
     @property
-    def at(self) -> str:
-        """Where in a row there are numbers: the whole `row`, every `token`, `masked` ones, every pair of `tokens`."""
+    def at(self) -> At:
+        """Where in a row there are numbers."""
         return self.family.at
 
     @property

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 import threading
+import time
+from functools import partial
 
 import pytest
 import torch
@@ -37,13 +39,15 @@ def test_a_work_is_begun_before_the_next_one_is_made(threads):
 
 
 def test_what_failed_is_raised_when_nothing_is_at_work_any_more(threads):
-    go, ended = threading.Event(), []
+    begun, go, ended = threading.Event(), threading.Event(), []
 
     def slow():
-        go.wait(30)
+        begun.set()
+        assert go.wait(30)
         ended.append(True)
 
     def fail():
+        assert begun.wait(30)
         go.set()
         raise ValueError("mine")
 
@@ -55,8 +59,26 @@ def test_what_failed_is_raised_when_nothing_is_at_work_any_more(threads):
         together([lambda: 1 / 0, int, int], 3)
 
 
-def test_nothing_to_do_is_done(threads):
+def test_what_has_not_begun_when_one_fails_is_left_undone(threads):
+    done = []
+
+    def work(number):
+        if number == 1:
+            raise ValueError("broken")
+        time.sleep(0.01)
+        done.append(number)
+
+    with pytest.raises(ValueError, match="broken"):
+        together([partial(work, number) for number in range(200)], 200)
+    assert len(done) < 100
+
+
+def test_where_there_is_nothing_to_do_nobody_is_asked(threads, monkeypatch):
+    monkeypatch.setattr("distill.threads.pool", None)
     together([], 0)
+    found = []
+    together([lambda: found.append(1)], 1)
+    assert found == [1]
 
 
 def test_a_forked_process_has_threads_of_its_own():

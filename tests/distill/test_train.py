@@ -102,7 +102,7 @@ def test_a_stage_that_predicts_touches_no_hidden_states(tmp_path, teacher_folder
     cached = bench.cached()
     trainer = bench.trainer("predict", cached, Recipe(bench.recipe.stages[1]))
     trainer.run()
-    opened = {signal.family for signal, reader in cached.readers.items() if reader.kept_in}
+    opened = {signal.family for signal, reader in cached.readers.items() if reader.opened}
     assert {str(family) for family in opened} == {"logits"}
 
 

@@ -47,7 +47,7 @@ def test_sizes_and_names_are_of_the_signals(family):
     assert Answers.of(answers.settings()) == answers
     assert answers.name.startswith(f"large.{family.value}")
     lengths = np.array([1, 4])
-    per_row = {"row": [7, 7], "token": [7, 28], "masked": [7, 28], "tokens": [7, 112], "nowhere": [0, 0]}
+    per_row = {"row": [7, 7], "token": [7, 28], "masked": [7, 28], "pair": [7, 112], "nowhere": [0, 0]}
     assert answers.size(lengths).tolist() == per_row[family.at]
 
 
