@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill.teach import KnownAnswers, ShardTeacher, settings_of
+from distill.known_answers import KnownAnswers
+from distill.teach import ShardTeacher, settings_of
 from schemas.answers import Answers, Status
 from schemas.manifest import SideFile
 

@@ -1,18 +1,18 @@
 """Teaching one shard: tokenise its rows, ask the teacher once, keep what it said."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from distill.batch import Batch
 from distill.encoder import Encoder
+from distill.known_answers import NOTHING, KnownAnswers
 from distill.tokens import Encoded, Tokenizer
 from distill.words import Words
 from schemas import rows as rows_group
@@ -35,9 +35,6 @@ TOKEN_SETTINGS = ("tokenizer", "max_length")
 
 TOKEN_ROWS = 1024
 """Rows of token ids in a record batch."""
-
-NOTHING = Kept(np.empty((0, 0)), np.empty(0, np.float16))
-"""What is kept of a row without a usable answer."""
 
 
 @dataclass(frozen=True)
@@ -162,38 +159,6 @@ class ShardTeacher:
     def token_group(self) -> Group:
         """Return the folder of the rows' token ids."""
         return self.cache.group(tokens.name(self.tokenizer.fingerprint, self.tokenizer.max_length))
-
-
-@dataclass(frozen=True)
-class KnownAnswers:
-    """Answers of an earlier shard: where each row is, by id, all that was kept, and what that had cost."""
-
-    places: dict[int, tuple[int, int]]
-    batches: tuple[pa.RecordBatch, ...]
-    errors: Mapping[str, Error]
-
-    @classmethod
-    def of(cls, group: Group, shard: int, settings: dict[str, Any]) -> "KnownAnswers":
-        """Read the committed shard, if it was written with the same settings."""
-        side = group.committed(shard)
-        if side is None or side.settings != digest(settings):
-            return cls({}, (), {})
-        _, batches = group.open_shard(side)
-        places = {
-            row_id: (i, row)
-            for i, batch in enumerate(batches)
-            for row, row_id in enumerate(batch.column("id").to_pylist())
-        }
-        return cls(places, tuple(batches), side.errors)
-
-    def get(self, row_id: int) -> tuple[Kept, Status]:
-        """Return what was kept of a row, and its status; one that was neither asked for nor known is too long."""
-        if row_id not in self.places:
-            return NOTHING, Status.TOO_LONG
-        batch, row = self.places[row_id]
-        status, *columns = self.batches[batch].columns[1:]
-        numbers, *scales = (column[row].values.to_numpy() for column in columns)
-        return Kept(numbers, scales[0] if scales else NOTHING.scales), Status(status[row].as_py())
 
 
 def blocks(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

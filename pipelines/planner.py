@@ -1,7 +1,6 @@
 """The planner: finds out what is done, what would be done and what that costs."""
 
 import math
-import os
 import shutil
 import sys
 from collections.abc import Collection, Sequence
@@ -17,7 +16,9 @@ from distill.needs import identity_of, wanted_groups
 from distill.recipe import Recipe
 from distill.student import student_shape
 from distill.teach import settings_of
+from distill.threads import cores, use_all_cores
 from pipelines.beam_module import beam_module
+from pipelines.break_even import BreakEven
 from pipelines.budget import bytes_of, check_budget
 from pipelines.calibration import Calibration, peak_bytes, timed
 from pipelines.corpus.scan import CorpusScan
@@ -70,7 +71,7 @@ class Planner:
         torch.set_num_threads(self.configuration.workers.threads)
         augmentation = self.augmentation()
         teaching = [self.teaching(name) for name in self.calibrations]
-        torch.set_num_threads(cores())
+        use_all_cores()
         making = [self.fine_tuning()] if self.configuration.base_teacher else []
         lines = [augmentation, *making, *teaching, self.training()]
         needed, free = sum(line.bytes for line in lines), free_bytes(self.cache)
@@ -223,8 +224,10 @@ class Planner:
                     f"those are more than teach.max_failed={allowed:g} allows: teaching will be refused"
                 )
         own = self.calibration.checkpoint.tokenizer_fingerprint
-        # Teachers of one tokenizer share the tokens; what another one says of rows takes as much whatever their length.
-        shared = calibration is not self.calibration and calibration.checkpoint.tokenizer_fingerprint == own
+        # Teachers of one tokenizer share the tokens, and a live one keeps none of its own; what one of another says of
+        # rows takes as much whatever their length.
+        same = not groups or calibration.checkpoint.tokenizer_fingerprint == own
+        shared = calibration is not self.calibration and same
         # A live teacher's rows are cut by the run's own tokenizer, for the student.
         tokenised = self.has_tokens(calibration if groups else self.calibration)
         space = 0.0 if shared or tokenised else self.volume.token_bytes
@@ -271,26 +274,22 @@ class Planner:
             f"the teacher is live: its answers would take {space} of disk; train.teacher=cached keeps them"
         )
 
-    def say_when_it_pays(self, name: str, asking: float, reading: float, cost: float) -> None:
-        """Say after how many students a cache has cost less than a teacher in the loop.
-
-        `asking` and `reading` are seconds a row, `cost` the seconds that teaching takes.
-        """
+    def say_when_it_pays(self, name: str, asking: float, reading: float, teaching: float) -> None:
+        """Say after how many students a cache has cost less than a teacher in the loop."""
         settings = self.configuration.train
         steps = self.recipe.steps(self.grown, settings.batch, settings.steps)
         asks = [any(column.teacher == name for column in stage.columns) for stage in self.recipe.stages]
         seen = settings.batch * sum(n for asked, n in zip(asks, steps, strict=True) if asked)
-        saved = seen * (asking - reading)
+        pays = BreakEven(teaching, asking, reading, seen, self.grown)
         whose = "the teacher's" if len(self.calibrations) == 1 else f"{name}'s"
-        if saved <= 0:
+        if pays.students is None:
             self.warnings.append(
                 f"reading {whose} answers takes longer than asking, so a cache never pays: set "
                 "train.teacher=live, or keep less (teach.codec=int8, a recipe of fewer signals)"
             )
             return
-        students = math.ceil(cost / saved)
-        passes = f"{seen / self.grown:.1f} passes over the rows a student"
-        first = "the first student on" if students == 1 else f"student {students} on"
+        passes = f"{pays.passes:.1f} passes over the rows a student"
+        first = "the first student on" if pays.students == 1 else f"student {pays.students} on"
         self.notes.append(f"a cache of {whose} answers pays from {first}: it is asked once a row, not for {passes}")
 
     def training(self) -> Line:
@@ -324,11 +323,6 @@ def copies_of(grown: "Sequence[Grown]", sample: Sequence[Example], task: Task) -
     read = pa.Table.from_batches([rows.to_batch(sample, task.label_type)])
     copies = pa.Table.from_batches([copies for copies, _ in grown], rows.COPIES)
     return list(rows.examples(rows.complete(copies, read)))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def free_bytes(cache: Cache) -> int:
