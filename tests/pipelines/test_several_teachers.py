@@ -91,7 +91,7 @@ def test_token_ids_of_another_tokenizer_are_planned_though_the_runs_own_are_ther
 def test_a_live_teacher_of_another_tokenizer_is_planned_to_keep_nothing(run, foreign):
     planner = Planner(Run(load_configuration(run(foreign=foreign), ["train.teacher=live"])))
     sizes = {line.stage: line.bytes for line in planner.plan().lines}
-    assert sizes["teach"] == planner.volume.token_bytes > 0
+    assert sizes["teach"] >= planner.volume.token_bytes > 0
     assert sizes["teach foreign"] == 0
 
 
