@@ -19,8 +19,8 @@ made-up numbers, written through the writer of the package; writing is with a mo
   ours; 2 is wanted. read_vs_safetensors_torch: slices as tensors.
   Every way of reading ends with the same array, layer after layer and in each row after row, which is held against
   ours; tensors are put together by torch.cat. All are given all cores: ours shares the copies out among them, torch its
-  work, the others do what they do. read_vs_…_one_thread: the same where all have one thread, most of which goes into
-  copies that nobody can do without, so nothing is wanted of it.
+  work, and what copies NumPy's arrays has no use for a second core. read_vs_…_one_thread: the same where all have one
+  thread, most of which goes into copies that nobody can do without; less than is wanted with all cores.
 - hash_share: hashing every shard once, several at a time as readers do, by a whole cold epoch of reading in a fresh
   process (benchmarks/cold_epoch.py); 0.05 or less is wanted.
 - f16_vs_naive_20, _40, int8_vs_naive_20, _40: all layers in float32, padded to 128, by bytes of our files for rows of
