@@ -130,15 +130,16 @@ class ByteMatrix:
     def __init__(self, weights: Float[Tensor, "out width"], bias: Float[Tensor, " out"] | None) -> None:
         self.scales = weights.abs().amax(1).clamp_min(TINY) / 127
         self.zeros = torch.zeros(len(weights), dtype=torch.int32)
-        self.bias = bias
+        self.ones = torch.ones_like(self.scales)
+        self.bias = torch.zeros_like(self.scales) if bias is None else bias.detach()
         self.packed = torch.ops.onednn.qlinear_prepack((weights / self.scales[:, None]).round().to(torch.int8), None)
 
     def product(self, places: UInt8[Tensor, "*rows width"], scale: float, zero: int) -> Float[Tensor, "*rows out"]:
         """Return the product with inputs that are given as places on a scale, plus the bias, in fp32."""
         result = (1.0, 0, torch.float32, "none", [], "")
-        return torch.ops.onednn.qlinear_pointwise(
-            places, scale, zero, self.packed, self.scales, self.zeros, self.bias, *result
-        )
+        # Sums of bytes are exact; scaled by oneDNN their last bit is of its kernel, which the number of rows chooses.
+        sums = torch.ops.onednn.qlinear_pointwise(places, 1.0, zero, self.packed, self.ones, self.zeros, None, *result)
+        return torch.addcmul(self.bias, sums, self.scales * scale, out=sums)
 
 
 def multiplies_bytes() -> bool:
